@@ -1,0 +1,1 @@
+"""Pre-train region-aware Vision Transformers on your own images (R-MAE)."""

@@ -1,0 +1,1 @@
+"""Images and regions on their way to the device."""

@@ -1,0 +1,1 @@
+"""The model: parts, composition, losses and weights. Nothing here reads an image."""

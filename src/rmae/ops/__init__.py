@@ -1,0 +1,1 @@
+"""Pure functions on tensors: patches, masks, positions and bit-packing."""

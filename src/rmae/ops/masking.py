@@ -1,0 +1,52 @@
+"""Masks as permutations: the first K entries of `ids_shuffle` are the visible patches."""
+
+import torch
+from torch import Tensor
+
+from rmae.ops.patches import gather_patches
+
+
+def random_permutations(batch_size: int, num_patches: int, *, generator: torch.Generator) -> Tensor:
+    """One uniformly random permutation of the patches per image.
+
+    Args:
+        batch_size: B.
+        num_patches: L.
+        generator: Where the randomness comes from; its device is the result's.
+
+    Returns:
+        `ids_shuffle`, shape (B, L) int64.
+    """
+    noise = torch.rand(batch_size, num_patches, generator=generator, device=generator.device)
+    return noise.argsort(dim=1)
+
+
+def insert_mask_tokens(visible: Tensor, mask_token: Tensor, ids_shuffle: Tensor) -> Tensor:
+    """Put visible tokens back to their places and a mask token everywhere else.
+
+    Args:
+        visible: Tokens of the first K patches of `ids_shuffle`, shape (B, K, C).
+        mask_token: Shape (1, 1, C).
+        ids_shuffle: Shape (B, L) int64, a permutation of the patches per image.
+
+    Returns:
+        Tokens of all patches in raster order, shape (B, L, C).
+    """
+    num_hidden = ids_shuffle.shape[1] - visible.shape[1]
+    hidden = mask_token.to(visible.dtype).expand(visible.shape[0], num_hidden, -1)
+    ids_restore = ids_shuffle.argsort(dim=1)
+    return gather_patches(torch.cat([visible, hidden], dim=1), ids_restore)
+
+
+def hidden_patches(ids_shuffle: Tensor, num_visible: int) -> Tensor:
+    """Which patches are hidden.
+
+    Args:
+        ids_shuffle: Shape (B, L) int64, a permutation of the patches per image.
+        num_visible: K, the length of the visible head of each permutation.
+
+    Returns:
+        Shape (B, L) bool in raster order, True where the patch is hidden.
+    """
+    hidden = torch.ones_like(ids_shuffle, dtype=torch.bool)
+    return hidden.scatter(1, ids_shuffle[:, :num_visible], False)

@@ -1,0 +1,1 @@
+"""Drawing only: pictures, plots and pages."""
