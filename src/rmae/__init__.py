@@ -1,1 +1,59 @@
 """Pre-train region-aware Vision Transformers on your own images (R-MAE)."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rmae.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
+    from rmae.models.build import build_model
+    from rmae.models.losses import Losses, pretrain_losses
+    from rmae.models.masked_autoencoder import MaskedAutoencoder, PretrainOutput, encode
+    from rmae.models.reference import from_reference
+    from rmae.models.weights import load
+    from rmae.presets import PRESETS, preset
+    from rmae.regions.felzenszwalb import Felzenszwalb, felzenszwalb
+    from rmae.regions.sam import SamJson
+    from rmae.regions.source import RegionSource
+    from rmae.runs import pretrain, report
+
+_HOMES = {
+    "DataConfig": "rmae.config",
+    "Felzenszwalb": "rmae.regions.felzenszwalb",
+    "LossConfig": "rmae.config",
+    "Losses": "rmae.models.losses",
+    "MaskedAutoencoder": "rmae.models.masked_autoencoder",
+    "ModelConfig": "rmae.config",
+    "OptimizerConfig": "rmae.config",
+    "PRESETS": "rmae.presets",
+    "PretrainConfig": "rmae.config",
+    "PretrainOutput": "rmae.models.masked_autoencoder",
+    "RegionSource": "rmae.regions.source",
+    "RunConfig": "rmae.config",
+    "SamJson": "rmae.regions.sam",
+    "build_model": "rmae.models.build",
+    "encode": "rmae.models.masked_autoencoder",
+    "felzenszwalb": "rmae.regions.felzenszwalb",
+    "from_reference": "rmae.models.reference",
+    "load": "rmae.models.weights",
+    "preset": "rmae.presets",
+    "pretrain": "rmae.runs",
+    "pretrain_losses": "rmae.models.losses",
+    "report": "rmae.runs",
+}
+__all__ = [
+    "PRESETS", "DataConfig", "Felzenszwalb", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
+    "OptimizerConfig", "PretrainConfig", "PretrainOutput", "RegionSource", "RunConfig", "SamJson", "build_model",
+    "encode", "felzenszwalb", "from_reference", "load", "preset", "pretrain", "pretrain_losses", "report",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import rmae` and `rmae --help` are instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rmae' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

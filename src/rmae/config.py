@@ -214,7 +214,7 @@ class DataConfig:
         _require(0 <= self.flip <= 1, f"flip is {self.flip}; it is a probability in [0, 1]")
         _require(
             len(self.pixel_mean) == len(self.pixel_std),
-            f"pixel_mean has {len(self.pixel_mean)} values and pixel_std {len(self.pixel_std)}; give one for each channel",
+            f"pixel_mean has {len(self.pixel_mean)} values and pixel_std {len(self.pixel_std)}; give one per channel",
         )
         _require(min(self.pixel_std) > 0, f"pixel_std is {self.pixel_std}; each value must be above 0")
         _require(self.num_regions >= 1, f"num_regions is {self.num_regions}; it must be at least 1")
@@ -359,6 +359,7 @@ class PretrainConfig:
         num_means = len(self.data.pixel_mean)
         _require(
             self.data.measure_statistics or num_means == self.model.channels,
-            f"channels is {self.model.channels} but pixel_mean has {num_means} value(s); give one mean and one standard "
-            "deviation for each channel (--pixel-mean, --pixel-std), or have them measured (--measure-statistics)",
+            f"channels is {self.model.channels} but pixel_mean has {num_means} value(s); give one mean and "
+            "one standard deviation per channel (--pixel-mean, --pixel-std), or have them measured "
+            "(--measure-statistics)",
         )

@@ -12,7 +12,8 @@ def grid_shape(img_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
         Number of patch rows and of patch columns.
     """
     height, width = img_size
-    assert height % patch_size == 0 and width % patch_size == 0
+    assert height % patch_size == 0
+    assert width % patch_size == 0
     return height // patch_size, width // patch_size
 
 

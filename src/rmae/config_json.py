@@ -1,0 +1,55 @@
+"""Configurations as JSON, checked again when they are read."""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from rmae.config import PretrainConfig
+from rmae.regions.felzenszwalb import Felzenszwalb
+from rmae.regions.sam import SamJson
+
+Config = TypeVar("Config")
+
+
+def config_to_json(config: Any) -> dict[str, Any]:
+    """Turn a configuration into what `json.dumps` takes.
+
+    Args:
+        config: One of the dataclasses of `rmae.config`.
+
+    Returns:
+        Nested dictionaries. A region source of the user's own becomes its description, a string.
+    """
+    from pydantic import TypeAdapter
+
+    if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, Felzenszwalb | SamJson | None):
+        own_source = repr(config.data.regions)
+        config = replace(config, data=replace(config.data, regions=Felzenszwalb()))
+        saved = config_to_json(config)
+        saved["data"]["regions"] = own_source
+        return saved
+    return TypeAdapter(type(config)).dump_python(config, mode="json")
+
+
+def config_from_json(kind: type[Config], saved: Any, *, where: str) -> Config:
+    """Read a configuration back.
+
+    Args:
+        kind: The dataclass to make, for instance `PretrainConfig`.
+        saved: What `config_to_json` returned, after a trip through JSON.
+        where: Name of the file, for the error.
+
+    Returns:
+        The configuration, equal to the one that was saved.
+
+    Raises:
+        ValueError: A value is unknown, missing, of the wrong type or outside its range; the sentence names it.
+    """
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import to_json
+
+    try:
+        return TypeAdapter(kind).validate_json(to_json(saved), strict=True, extra="forbid")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where} is not a configuration of this version: {place}: {first['msg']}") from error

@@ -1,0 +1,121 @@
+"""MAE, RAE and R-MAE: a pixel encoder with a pixel decoder, a region branch, or both."""
+
+from typing import NamedTuple
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from rmae.config import ModelConfig
+from rmae.models.encoder import encode_visible
+from rmae.models.pixel_decoder import PixelDecoder
+from rmae.models.region_branch import RegionBranch
+from rmae.ops.grid import num_visible_patches
+from rmae.ops.masking import hidden_patches
+
+
+class PretrainOutput(NamedTuple):
+    """What a masked autoencoder predicts, and which patches the predictions stand for."""
+
+    pixel_prediction: Tensor | None
+    """Shape (B, N, P*P*M), channel fastest; None without a pixel decoder."""
+    region_logits: Tensor | None
+    """One logit a pixel, shape (B, R, N', P*P); None without a region branch or without regions."""
+    pixel_ids: Tensor
+    """Patches that `pixel_prediction` stands for, shape (B, N) int64."""
+    region_ids: Tensor
+    """Patches that `region_logits` stand for, shape (B, N') int64."""
+    pixel_hidden: Tensor
+    """Shape (B, N) bool, True where the pixel loss applies."""
+    region_hidden: Tensor
+    """Shape (B, N') bool, True where the region loss applies."""
+
+
+class MaskedAutoencoder(nn.Module):
+    """Reconstructs hidden patches of images, of their region maps, or of both.
+
+    Args:
+        encoder: The pixel encoder.
+        pixel_decoder: Reconstructs pixels; None in RAE.
+        region_branch: Completes region maps; None in MAE.
+        config: What the parts were built from; saved beside the weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: VisionTransformer,
+        pixel_decoder: PixelDecoder | None,
+        region_branch: RegionBranch | None,
+        config: ModelConfig,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pixel_decoder = pixel_decoder
+        self.region_branch = region_branch
+        self.config = config
+        num_patches = encoder.patch_embed.num_patches
+        region_ratio = config.mask_ratio if config.region_mask_ratio is None else config.region_mask_ratio
+        self.num_visible = num_visible_patches(num_patches, config.mask_ratio)
+        self.region_num_visible = num_visible_patches(num_patches, region_ratio)
+
+    def forward(
+        self,
+        images: Tensor,
+        regions: Tensor | None,
+        ids_shuffle: Tensor,
+        *,
+        region_ids_shuffle: Tensor | None = None,
+        predict_visible: bool = False,
+    ) -> PretrainOutput:
+        """Hide patches and predict them.
+
+        Args:
+            images: Shape (B, M, H, W) float, normalised.
+            regions: Shape (B, R, H, W) bool; None leaves the region branch out.
+            ids_shuffle: Shape (B, L) int64, a permutation of the patches per image; the first K are visible.
+            region_ids_shuffle: The same for the region maps; None takes `ids_shuffle`.
+            predict_visible: Predict all patches in raster order instead of the hidden ones in the order of the ids.
+
+        Returns:
+            Predictions of the parts that the model has.
+
+        Raises:
+            ValueError: Regions are given to a model without a region branch.
+        """
+        if regions is not None and self.region_branch is None:
+            raise ValueError("this model has no region branch, so it takes no regions; give None")
+        if region_ids_shuffle is None:
+            region_ids_shuffle = ids_shuffle
+        pixel_ids, pixel_hidden = _patches_to_predict(ids_shuffle, self.num_visible, predict_visible)
+        region_ids, region_hidden = _patches_to_predict(region_ids_shuffle, self.region_num_visible, predict_visible)
+        encoded = encode_visible(self.encoder, images, ids_shuffle[:, : self.num_visible])
+        pixel_prediction = region_logits = None
+        if self.pixel_decoder is not None:
+            pixel_prediction = self.pixel_decoder(encoded, ids_shuffle, pixel_ids)
+        if self.region_branch is not None and regions is not None:
+            region_ids_keep = region_ids_shuffle[:, : self.region_num_visible]
+            region_logits = self.region_branch(encoded, regions, ids_shuffle, region_ids_keep, region_ids)
+        return PretrainOutput(pixel_prediction, region_logits, pixel_ids, region_ids, pixel_hidden, region_hidden)
+
+
+def _patches_to_predict(ids_shuffle: Tensor, num_visible: int, predict_visible: bool) -> tuple[Tensor, Tensor]:
+    """Ids of the patches to predict and whether each is hidden, both (B, N)."""
+    if not predict_visible:
+        ids = ids_shuffle[:, num_visible:]
+        return ids, torch.ones_like(ids, dtype=torch.bool)
+    ids = torch.arange(ids_shuffle.shape[1], device=ids_shuffle.device).expand_as(ids_shuffle)
+    return ids, hidden_patches(ids_shuffle, num_visible)
+
+
+def encode(model: MaskedAutoencoder, images: Tensor) -> Tensor:
+    """Encode whole images, nothing masked.
+
+    Args:
+        model: Any model with a pixel encoder.
+        images: Shape (B, M, H, W) float, normalised.
+
+    Returns:
+        Tokens after the final norm, class token first, shape (B, 1 + L, D).
+    """
+    return model.encoder.forward_features(images)
