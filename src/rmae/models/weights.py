@@ -45,10 +45,13 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], scalars: Mapping[s
     (partial / _SCALARS).write_text(json.dumps({"version": FORMAT_VERSION, **scalars}, indent=2) + "\n")
     for written in (partial / _TENSORS, partial / _SCALARS, partial):
         _flush(written)
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(replaced)
     partial.rename(folder)
     _flush(folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Felzenszwalb-Huttenlocher segmentations as regions."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -42,24 +43,26 @@ def felzenszwalb(
         raise ValueError(
             f"the image to segment has shape {image.shape}; give (H, W) or (H, W, M) with at least 1 pixel"
         )
+    _check_settings(scales, min_sizes, sigma)
     if min_sizes is None:
         min_sizes = [int(scale) for scale in scales]
-    _check_settings(scales, min_sizes, sigma)
 
     from skimage.segmentation import felzenszwalb as segment
 
     pixels = image.reshape(*image.shape[:2], -1) * (1 / np.iinfo(image.dtype).max)
-    maps = [
-        segment(pixels, scale=scale, sigma=sigma, min_size=min_size, channel_axis=-1)
-        for scale, min_size in zip(scales, min_sizes, strict=True)
-    ]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Got image with third dimension", RuntimeWarning)  # more than 3 channels
+        maps = [
+            segment(pixels, scale=scale, sigma=sigma, min_size=min_size, channel_axis=-1)
+            for scale, min_size in zip(scales, min_sizes, strict=True)
+        ]
     return np.stack(maps).astype(np.int32)
 
 
-def _check_settings(scales: Sequence[float], min_sizes: Sequence[int], sigma: float) -> None:
+def _check_settings(scales: Sequence[float], min_sizes: Sequence[int] | None, sigma: float) -> None:
     if not scales or not all(np.isfinite(scale) and scale >= 0 for scale in scales):
         raise ValueError(f"scales are {tuple(scales)}; give at least one, each finite and >= 0")
-    if len(min_sizes) != len(scales) or any(min_size < 0 for min_size in min_sizes):
+    if min_sizes is not None and (len(min_sizes) != len(scales) or min(min_sizes) < 0):
         raise ValueError(
             f"min_sizes are {tuple(min_sizes)} for {len(scales)} scales; give one for each scale, each >= 0 pixels"
         )
@@ -82,8 +85,7 @@ class Felzenszwalb:
 
     def __post_init__(self) -> None:
         """Check the settings before any image is read."""
-        min_sizes = [0] * len(self.scales) if self.min_sizes is None else self.min_sizes
-        _check_settings(self.scales, min_sizes, self.sigma)
+        _check_settings(self.scales, self.min_sizes, self.sigma)
 
     def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
         """Segment an image (H, W, M) uint8 or uint16; returns label maps (S, H, W) int32. The name is not used."""

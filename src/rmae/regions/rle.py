@@ -20,7 +20,10 @@ def decode_rle(size: tuple[int, int], counts: str | list[int]) -> np.ndarray:
         cocodataset/cocoapi, `common/maskApi.c`, for the form of the compressed string.
     """
     height, width = size
-    runs = np.asarray(_decompress(counts) if isinstance(counts, str) else counts, dtype=np.int64)
+    try:
+        runs = np.asarray(_decompress(counts) if isinstance(counts, str) else counts, dtype=np.int64)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"a run-length mask has runs that are no whole numbers of pixels ({error})") from error
     if (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"a run-length mask of {height} x {width} pixels has runs that do not fill it exactly")
     on = np.arange(len(runs)) % 2 == 1

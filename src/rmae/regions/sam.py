@@ -46,4 +46,7 @@ class SamJson:
         for size, _ in encoded:
             if size != (height, width):
                 raise ValueError(f"{path} holds masks of size {size}, but the image has {height} x {width} pixels")
-        return stack_masks((decode_rle(size, counts) for size, counts in encoded), height, width)
+        try:
+            return stack_masks((decode_rle(size, counts) for size, counts in encoded), height, width)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error

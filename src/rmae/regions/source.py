@@ -16,7 +16,7 @@ class RegionSource(Protocol):
     works from Python.
     """
 
-    def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
+    def __call__(self, image: np.ndarray, name: str, /) -> np.ndarray:
         """Return the regions of one image.
 
         Args:

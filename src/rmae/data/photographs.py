@@ -1,0 +1,27 @@
+"""Photographs that are on every machine already: those inside scikit-image's package."""
+
+from pathlib import Path
+
+TRAINING = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+)
+"""Names of the photographs to train on, 0.1 to 0.4 megapixels each."""
+
+HELD_OUT = ("chelsea.png", "coffee.png", "rocket.jpg")
+"""Names of the photographs to look at afterwards: a cat, a cup and a launch pad."""
+
+
+def photographs_folder() -> Path:
+    """Folder of the photographs. Nothing is ever downloaded."""
+    import skimage
+
+    return Path(skimage.__file__).parent / "data"

@@ -1,0 +1,177 @@
+"""Samples for pre-training: from an image file to a crop, packed regions and a permutation of the patches."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rmae.config import DataConfig, ModelConfig
+from rmae.data.crops import crop_image, crop_label_maps, random_crop
+from rmae.data.drawing import draw_regions, visible_pixels
+from rmae.data.images import UnreadableImage, check_channels, read_image
+from rmae.data.layouts import ImageSet
+from rmae.data.order import SampleKey, sample_generator
+from rmae.data.region_check import CheckedSource
+from rmae.data.region_memory import RegionMemory
+from rmae.ops.bits import pack_bits
+from rmae.ops.grid import num_visible_patches
+
+_MAX_ATTEMPTS = 50
+
+
+class Skipped(NamedTuple):
+    """An image that could not be used."""
+
+    name: str
+    """Path relative to the image root."""
+    reason: str
+    """Why, in a few words."""
+
+
+class Sample(NamedTuple):
+    """One image, ready to be put into a batch."""
+
+    image: np.ndarray
+    """Shape (M, h, w), uint8 or uint16."""
+    regions: np.ndarray | None
+    """R binary maps packed along the rows, shape (R, h, ceil(w / 8)) uint8; None where the task has no regions."""
+    ids_shuffle: np.ndarray
+    """Shape (L,) int32, a permutation of the patches; the first K are visible."""
+    skipped: tuple[Skipped, ...]
+    """Images that stood here first but could not be used."""
+
+
+class Batch(NamedTuple):
+    """B samples."""
+
+    images: Tensor
+    """Shape (B, M, h, w), uint8 or uint16."""
+    regions: Tensor | None
+    """Shape (B, R, h, ceil(w / 8)) uint8, packed; None where the task has no regions."""
+    ids_shuffle: Tensor
+    """Shape (B, L) int32."""
+    skipped: tuple[Skipped, ...]
+    """Images that stood here first but could not be used."""
+
+
+class PretrainSamples(Dataset[Sample]):
+    """Samples by key; each is a pure function of the images, the settings, the seed and its key.
+
+    Index i of an epoch stands for image i // crops_per_image. An image that cannot be read, or has no regions, is
+    replaced by another one drawn at random and listed in the sample.
+
+    Args:
+        images: The files.
+        data: How they are cropped and where regions come from.
+        model: Size and channels of the crop, its patches, and whether regions are needed.
+        seed: Seed of the run, >= 0.
+
+    Raises:
+        ValueError: Image files cannot be read with the model's number of channels.
+    """
+
+    def __init__(self, images: ImageSet, *, data: DataConfig, model: ModelConfig, seed: int):
+        check_channels(model.channels)
+        self._images = images
+        self._data = data
+        self._model = model
+        self._seed = seed
+        self._source: RegionMemory | None = None
+        if model.has_region_branch:
+            assert data.regions is not None, "the configuration requires a source where regions are needed"
+            self._source = RegionMemory(CheckedSource(data.regions))
+
+    def __len__(self) -> int:
+        """Samples in an epoch."""
+        return len(self._images.names) * self._data.crops_per_image
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        """Make one sample.
+
+        Raises:
+            ValueError: Fifty images in a row could not be used.
+            WrongRegionSource: The region source gave something else than label maps.
+        """
+        names = self._images.names
+        name = names[key.index // self._data.crops_per_image]
+        skipped: list[Skipped] = []
+        for attempt in range(_MAX_ATTEMPTS):
+            generator = sample_generator(self._seed, key, attempt)
+            if attempt:
+                name = names[generator.integers(len(names))]
+            try:
+                image, label_maps = self._read(name)
+            except UnreadableImage as error:
+                skipped.append(Skipped(name, str(error)))
+                continue
+            return self._cut(image, label_maps, generator, tuple(skipped))
+        raise ValueError(
+            f"{_MAX_ATTEMPTS} images drawn in a row from {self._images.root} could not be used; "
+            f"the last, {name}: {skipped[-1].reason}"
+        )
+
+    def _read(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read an image (H, W, M) and its label maps (S, H, W)."""
+        path = self._images.root / name
+        image = read_image(path, channels=self._model.channels, max_pixels=self._data.max_pixels)
+        if self._source is None:
+            return image, None
+        try:
+            return image, self._source(image, name)
+        except (ValueError, OSError) as error:
+            raise UnreadableImage(f"its regions cannot be had: {error}") from error
+
+    def _cut(
+        self,
+        image: np.ndarray,
+        label_maps: np.ndarray | None,
+        generator: np.random.Generator,
+        skipped: tuple[Skipped, ...],
+    ) -> Sample:
+        """Make every random choice of a sample: crop, permutation, regions, in this order."""
+        data, size_hw = self._data, self._model.image_hw
+        height, width = image.shape[:2]
+        crop = random_crop(
+            height, width, scale=data.crop_scale, ratio=data.crop_ratio, flip=data.flip, generator=generator
+        )
+        ids_shuffle = generator.permutation(math.prod(self._model.grid)).astype(np.int32)
+        packed = None
+        if label_maps is not None:
+            packed = self._draw(crop_label_maps(label_maps, crop, size_hw), ids_shuffle, generator)
+        return Sample(crop_image(image, crop, size_hw), packed, ids_shuffle, skipped)
+
+    def _draw(self, label_maps: np.ndarray, ids_shuffle: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Draw and pack the regions of a crop."""
+        model = self._model
+        visible = None
+        if self._data.region_draw == "region_visible":
+            ratio = model.region_mask_ratio or model.mask_ratio
+            num_visible = num_visible_patches(len(ids_shuffle), ratio)
+            visible = visible_pixels(ids_shuffle, num_visible, model.grid, model.patch_size)
+        regions = draw_regions(
+            label_maps,
+            num_regions=self._data.num_regions,
+            generator=generator,
+            area=self._data.region_area,
+            visible=visible,
+        )
+        return pack_bits(regions)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Put samples into a batch; where 8-bit and 16-bit images meet, the former are scaled to 16 bits."""
+    images = [sample.image for sample in samples]
+    if len({image.dtype for image in images}) > 1:
+        images = [image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257) for image in images]
+    regions = [sample.regions for sample in samples if sample.regions is not None]
+    assert len(regions) in (0, len(samples))
+    return Batch(
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack(regions)) if regions else None,
+        torch.from_numpy(np.stack([sample.ids_shuffle for sample in samples])),
+        tuple(skipped for sample in samples for skipped in sample.skipped),
+    )

@@ -1,0 +1,47 @@
+"""Mean and standard deviation of a data set's pixels."""
+
+import numpy as np
+
+from rmae.data.images import UnreadableImage, read_image
+from rmae.data.layouts import ImageSet
+
+_SMALLEST_STD = 1e-3  # a quarter of one 8-bit step: keeps constant channels from being divided by zero
+
+
+def measure_statistics(
+    images: ImageSet, *, channels: int, max_pixels: int, seed: int, num_images: int = 1000
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Measure the pixels of each channel over a random sample of the images.
+
+    Args:
+        images: The files. Each weighs the same, whatever its size; those that cannot be read are left out.
+        channels: 1, 3 or 4, as for `read_image`.
+        max_pixels: Larger images are left out.
+        seed: Which images are taken depends on it.
+        num_images: Images to take at most.
+
+    Returns:
+        Mean and standard deviation of each channel, full scale = 1; the latter at least 0.001.
+
+    Raises:
+        ValueError: None of the images can be read.
+    """
+    means: list[np.ndarray] = []
+    squares: list[np.ndarray] = []
+    reason = "there is none"
+    for index in np.random.default_rng(seed).permutation(len(images.names))[:num_images]:
+        name = images.names[index]
+        try:
+            image = read_image(images.root / name, channels=channels, max_pixels=max_pixels)
+        except UnreadableImage as error:
+            reason = f"{name}: {error}"
+            continue
+        pixels = image.reshape(-1, channels) / np.iinfo(image.dtype).max
+        means.append(pixels.mean(axis=0))
+        squares.append(np.square(pixels).mean(axis=0))
+    if not means:
+        raise ValueError(f"no image of {images.root} can be read to measure its pixels; the last was {reason}")
+    mean = np.mean(means, axis=0)
+    variance = np.maximum(np.mean(squares, axis=0) - mean**2, 0)
+    std = np.maximum(np.sqrt(variance), _SMALLEST_STD)
+    return tuple(mean.tolist()), tuple(std.tolist())

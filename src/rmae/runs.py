@@ -1,0 +1,192 @@
+"""Whole runs: training, then its report."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmae.config import PretrainConfig
+from rmae.config_json import config_to_json
+from rmae.data.crops import centre_crop, crop_image, crop_label_maps
+from rmae.data.drawing import draw_regions
+from rmae.data.images import UnreadableImage, read_image
+from rmae.data.layouts import ImageSet, split_images
+from rmae.data.statistics import measure_statistics
+from rmae.models.completion import complete, hidden_iou
+from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.models.weights import load
+from rmae.training.loop import train
+from rmae.training.metrics import read_metrics
+from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run, write_atomically
+from rmae.visual.report import PictureCompletion, RegionCompletion, Report, render_report
+
+
+def pretrain(
+    config: PretrainConfig, *, data: str | Path | None = None, out: str | Path | None = None, resume: bool = False
+) -> Path:
+    """Pre-train a model on a folder of images, and write a report about it.
+
+    Args:
+        config: The run, for instance `rmae.preset("demo")`; change it with `dataclasses.replace`.
+        data: Folder of images, in the COCO or ImageNet layout or any other; None takes the photographs that come with
+            scikit-image, and where a run is resumed, the run's own folder.
+        out: Folder of the run; must be empty unless `resume`. None = `runs/NAME-TIME`.
+        resume: Go on with the run in `out` from its newest checkpoint.
+
+    Returns:
+        The run's folder, with `report.html`, `checkpoints/`, `metrics.jsonl` and more.
+
+    Raises:
+        ValueError: The settings, the data or the folder cannot be used; the sentence says why and what to do.
+        NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
+        TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
+
+    Example:
+        >>> import rmae
+        >>> rmae.pretrain(rmae.preset("demo"), out="runs/demo")  # doctest: +SKIP
+    """
+    if resume:
+        if out is None:
+            raise ValueError("there is no run to go on with; name its folder (--out)")
+        saved = read_run(Path(out))
+        data = saved.data if data is None else data
+        if config.data.measure_statistics:
+            config = _with_statistics(config, saved.config.data.pixel_mean, saved.config.data.pixel_std)
+    root = None if data is None else Path(data).resolve()
+    images, _ = split_images(root, config.data, seed=config.run.seed)
+    if config.data.measure_statistics:
+        config = _measure(config, images)
+    path = Path(out) if out is not None else Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    where = None if root is None else str(root)
+    folder = resume_run(path, config, where) if resume else start_run(path, config, where)
+    train(config, images, folder, resume=resume)
+    report(path)
+    return path
+
+
+def _measure(config: PretrainConfig, images: ImageSet) -> PretrainConfig:
+    mean, std = measure_statistics(
+        images, channels=config.model.channels, max_pixels=config.data.max_pixels, seed=config.run.seed
+    )
+    return _with_statistics(config, mean, std)
+
+
+def _with_statistics(config: PretrainConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> PretrainConfig:
+    return replace(config, data=replace(config.data, pixel_mean=mean, pixel_std=std, measure_statistics=False))
+
+
+def report(run: str | Path, *, data: str | Path | None = None) -> Path:
+    """Write the report of a run: its losses, and what its newest checkpoint makes of held-out pictures.
+
+    Args:
+        run: Folder of the run.
+        data: Folder of images; None = where they were in training.
+
+    Returns:
+        Path of `report.html` in the run's folder.
+
+    Raises:
+        ValueError: The folder holds no run or no checkpoint, or the images are no longer where they were.
+    """
+    folder = RunFolder(Path(run))
+    saved = read_run(folder.path)
+    config = saved.config
+    data = saved.data if data is None else data
+    training, held_out = split_images(None if data is None else Path(data), config.data, seed=config.run.seed)
+    model = load(folder.path).eval()
+    metrics = read_metrics(folder.metrics)
+    summary = {
+        "Task": config.model.task,
+        "Data": data if data is not None else "photographs that come with scikit-image",
+        "Training images": f"{len(training.names):,}",
+        "Crop": "{} x {} pixels".format(*config.model.image_hw),
+        "Updates": f"{metrics[-1]['update']:,}" if metrics else "0",
+    }
+    page = Report(
+        title=config.name,
+        summary={name: str(fact) for name, fact in summary.items()},
+        metrics=metrics,
+        pictures=tuple(_complete_pictures(model, held_out, config)),
+        num_skipped=_count_lines(folder.skipped_images),
+        config_json=json.dumps(config_to_json(config), indent=2),
+    )
+    write_atomically(folder.report, render_report(page))
+    return folder.report
+
+
+def _count_lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+
+
+def _complete_pictures(
+    model: MaskedAutoencoder, pictures: ImageSet, config: PretrainConfig
+) -> Iterator[PictureCompletion]:
+    """Hide patches of each picture and complete it; the same pictures are always hidden in the same way."""
+    for index, name in enumerate(pictures.names):
+        generator = np.random.default_rng([config.run.seed, index])
+        try:
+            image = read_image(pictures.root / name, channels=config.model.channels, max_pixels=config.data.max_pixels)
+        except UnreadableImage:
+            continue
+        pixels, regions = _cut(image, name, config, generator)
+        yield _complete_picture(model, name, pixels, regions, config, generator)
+
+
+def _cut(
+    image: np.ndarray, name: str, config: PretrainConfig, generator: np.random.Generator
+) -> tuple[Tensor, Tensor | None]:
+    """The middle of a picture, (1, M, h, w) float in [0, 1], and regions drawn from it, (1, R, h, w) bool."""
+    height, width = config.model.image_hw
+    crop = centre_crop(*image.shape[:2], aspect=width / height)
+    pixels = torch.from_numpy(crop_image(image, crop, (height, width))).unsqueeze(0)
+    regions = None
+    if config.model.has_region_branch and config.data.regions is not None:
+        label_maps = crop_label_maps(config.data.regions(image, name), crop, (height, width))
+        drawn = draw_regions(
+            label_maps, num_regions=config.data.num_regions, generator=generator, area=config.data.region_area
+        )
+        regions = torch.from_numpy(np.unique(drawn, axis=0)).unsqueeze(0)  # a picture of few regions repeats them
+    return pixels.float() / torch.iinfo(pixels.dtype).max, regions
+
+
+def _complete_picture(
+    model: MaskedAutoencoder,
+    name: str,
+    pixels: Tensor,
+    regions: Tensor | None,
+    config: PretrainConfig,
+    generator: np.random.Generator,
+) -> PictureCompletion:
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (config.data.pixel_mean, config.data.pixel_std))
+    ids_shuffle = torch.from_numpy(generator.permutation(model.encoder.patch_embed.num_patches)).unsqueeze(0)
+    completion = complete(
+        model, (pixels - mean) / std, regions, ids_shuffle, normalize_pixels=config.loss.normalize_pixels
+    )
+    shown = []
+    if regions is not None and completion.region_probability is not None:
+        probability = completion.region_probability
+        scores = hidden_iou(probability, regions, completion.region_hidden, config.model.patch_size)
+        for true, predicted, iou, baseline in zip(regions[0], probability[0], *(s[0] for s in scores), strict=True):
+            shown.append(
+                RegionCompletion(
+                    true=true.numpy(),
+                    probability=predicted.numpy(),
+                    iou_hidden=iou.item(),
+                    baseline_hidden=baseline.item(),
+                )
+            )
+    reconstruction = completion.reconstruction
+    return PictureCompletion(
+        name=name,
+        image=pixels[0].numpy(),
+        hidden=completion.pixel_hidden[0].numpy(),
+        region_hidden=completion.region_hidden[0].numpy(),
+        grid=config.model.grid,
+        reconstruction=None if reconstruction is None else (reconstruction[0] * std + mean).numpy(),
+        regions=tuple(shown),
+    )

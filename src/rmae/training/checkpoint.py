@@ -1,0 +1,101 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rmae.config import ModelConfig, RunConfig
+from rmae.config_json import config_to_json
+from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors, write_folder
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    update: int = 0
+    """Updates done."""
+    window_sums: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    """Sums of the metrics since the last log step."""
+    window_updates: int = 0
+    """Updates since the last log step."""
+
+
+def save_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, config: ModelConfig
+) -> Path:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        folder: The run's folder of checkpoints.
+        model: The plain model.
+        optimizer: AdamW over its parameters.
+        progress: How far the run is.
+        config: The model's.
+
+    Returns:
+        The checkpoint's folder.
+    """
+    tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for moment in _MOMENTS:
+            if moment in optimizer.state[parameter]:
+                tensors[f"optimizer.{moment}.{name}"] = optimizer.state[parameter][moment]
+    checkpoint = folder / f"update_{progress.update:09d}"
+    scalars = {"format": "checkpoint", **progress._asdict(), "model": config_to_json(config)}
+    write_folder(checkpoint, tensors, scalars)
+    return checkpoint
+
+
+def read_progress(run: Path) -> Progress:
+    """How far the newest checkpoint of a run is.
+
+    Raises:
+        ValueError: There is no checkpoint, or it cannot be read.
+    """
+    scalars = read_scalars(_require_checkpoint(run))
+    return Progress(scalars["update"], tuple(scalars["window_sums"]), scalars["window_updates"])
+
+
+def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Give a model and its AdamW the state of a run's newest checkpoint.
+
+    Args:
+        run: The run's folder.
+        model: The plain model, on its device.
+        optimizer: AdamW over its parameters.
+        progress: Of `read_progress`.
+
+    Raises:
+        ValueError: There is no checkpoint, or it cannot be read.
+    """
+    checkpoint = _require_checkpoint(run)
+    model.load_state_dict(read_tensors(checkpoint, "model."))
+    moments = read_tensors(checkpoint, "optimizer.")
+    for name, parameter in model.named_parameters():
+        if f"exp_avg.{name}" in moments:
+            state = {moment: moments[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(progress.update), device=parameter.device),
+                **state,
+            }
+
+
+def _require_checkpoint(run: Path) -> Path:
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
+        raise ValueError(f"there is no checkpoint in {run} to go on from; start the run anew in another folder")
+    return checkpoint
+
+
+def prune_checkpoints(folder: Path, config: RunConfig) -> None:
+    """Delete all but the newest checkpoints and every `keep_every`-th."""
+    checkpoints = sorted(folder.glob("update_*"))
+    for checkpoint in checkpoints[: -config.keep_newest]:
+        update = int(checkpoint.name.removeprefix("update_"))
+        if config.keep_every is None or update % config.keep_every:
+            shutil.rmtree(checkpoint)

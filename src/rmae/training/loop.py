@@ -1,0 +1,208 @@
+"""The pre-training loop."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from rmae.config import PretrainConfig
+from rmae.data.layouts import ImageSet
+from rmae.data.loader import make_loader, to_device
+from rmae.data.order import BatchOrder
+from rmae.data.samples import PretrainSamples
+from rmae.data.skips import SkipLog
+from rmae.models.build import build_model, num_trainable_parameters
+from rmae.models.losses import Losses, pretrain_losses
+from rmae.training.checkpoint import Progress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
+from rmae.training.finite import FiniteGuard, NonFiniteError
+from rmae.training.interruption import StopSignal, TrainingStopped
+from rmae.training.metrics import MetricLog, Metrics, MetricWindow
+from rmae.training.optimizer import build_optimizer
+from rmae.training.progress_line import ProgressLine
+from rmae.training.run_folder import RunFolder
+from rmae.training.schedule import lr_factor
+
+_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed"}
+
+
+def train(config: PretrainConfig, images: ImageSet, folder: RunFolder, *, resume: bool) -> None:
+    """Train a model; leave checkpoints and metrics in a run's folder.
+
+    Args:
+        config: The run.
+        images: What to train on.
+        folder: Where everything goes; exists.
+        resume: Go on from the newest checkpoint instead of from random weights.
+
+    Raises:
+        ValueError: The data do not fill a batch, too many images cannot be read, or there is nothing to resume.
+        NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
+        TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
+    """
+    progress = read_progress(folder.path) if resume else Progress()
+    learner = _set_up(config, folder, progress, resume=resume)
+    fabric, optimizer, accumulate = learner.fabric, learner.optimizer, config.optimizer.accumulate
+    samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
+    num_updates = config.optimizer.num_updates(len(samples))
+    batches = iter(_make_loader(config, fabric, samples, progress.update, num_updates))
+    mean, std = (
+        torch.tensor(values, device=fabric.device) for values in (config.data.pixel_mean, config.data.pixel_std)
+    )
+    guard = FiniteGuard(fabric.device)
+    optimizer.found_inf = guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]  # read by the fused step
+    window = MetricWindow(fabric.device, progress.window_sums, progress.window_updates)
+    skips = SkipLog(folder.path, num_images=len(images.names), max_bad_share=config.data.max_bad_share)
+    line = ProgressLine(
+        num_updates=num_updates,
+        update=progress.update,
+        batch_size=config.optimizer.batch_size,
+        shown=fabric.is_global_zero,
+    )
+    with StopSignal() as stop, closing(MetricLog(folder, progress.update)) as log, line:
+        line.print(_describe(config, learner.model, len(images.names), len(samples), num_updates))
+        for update in range(progress.update, num_updates):
+            lr = config.optimizer.lr * lr_factor(update, num_updates=num_updates, warmup=config.optimizer.warmup)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+            values = torch.zeros(4, device=fabric.device)  # total, pixel and region loss, norm of the gradient
+            for step in range(accumulate):
+                batch = next(batches)
+                skips.add(batch.skipped)
+                with fabric.no_backward_sync(learner.wrapped, enabled=step < accumulate - 1):
+                    losses = _losses(config, learner.wrapped, *to_device(batch, fabric.device, mean=mean, std=std))
+                    fabric.backward(losses.total / accumulate)
+                values[:3] += torch.stack(losses).detach() / accumulate
+            skips.check()
+
+            values[3] = _clip_gradients(learner.model, config.optimizer.clip_grad)
+            guard.check(update, values)
+            learner.wrapped_optimizer.step()
+            learner.wrapped_optimizer.zero_grad()
+            window.add(values)
+            line.advance()
+
+            done, stopped_by = update + 1, stop.received
+            if done % config.run.log_every == 0 or done == num_updates:
+                _stop_if_not_finite(guard, learner, config, folder)
+                metrics = _read_metrics(config, window, done, lr, len(samples), skips.count)
+                log.add(metrics)
+                line.show(metrics)
+                window.restart()
+            if done % config.run.checkpoint_every == 0 or done == num_updates or stopped_by is not None:
+                _stop_if_not_finite(guard, learner, config, folder)
+                _save(learner, config, folder, Progress(done, *window.state()))
+            if stopped_by is not None and done < num_updates:
+                raise TrainingStopped(f"stopped by {stopped_by.name} after update {done} of {num_updates}")
+
+
+class _Learner(NamedTuple):
+    """A model and its optimiser, plain and as Fabric wraps them."""
+
+    fabric: Fabric
+    model: nn.Module
+    """Plain: its names are those of checkpoints."""
+    optimizer: torch.optim.AdamW
+    wrapped: nn.Module
+    """To be called."""
+    wrapped_optimizer: torch.optim.Optimizer
+
+
+def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress, *, resume: bool) -> _Learner:
+    fabric = Fabric(accelerator=config.run.accelerator, devices=1, precision=_PRECISION[config.run.precision])  # pyright: ignore[reportArgumentType]
+    fabric.launch()
+    model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
+    optimizer = build_optimizer(model, config.optimizer)
+    wrapped, wrapped_optimizer = fabric.setup(torch.compile(model) if config.run.compile else model, optimizer)
+    if resume:
+        restore_checkpoint(folder.path, model, optimizer, progress)
+    return _Learner(fabric, model, optimizer, wrapped, wrapped_optimizer)
+
+
+def _make_loader(config: PretrainConfig, fabric: Fabric, samples: PretrainSamples, first_update: int, num_updates: int):
+    order = BatchOrder(
+        num_samples=len(samples),
+        batch_size=config.optimizer.batch_size,
+        steps_per_update=config.optimizer.accumulate,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+        seed=config.run.seed,
+        first_update=first_update,
+        num_updates=num_updates,
+    )
+    num_workers = len(os.sched_getaffinity(0)) if config.data.num_workers is None else config.data.num_workers
+    return make_loader(samples, order, num_workers=num_workers, pin_memory=fabric.device.type == "cuda")
+
+
+def _losses(
+    config: PretrainConfig, model: nn.Module, images: Tensor, regions: Tensor | None, ids_shuffle: Tensor
+) -> Losses:
+    return pretrain_losses(
+        model(images, regions, ids_shuffle),
+        images,
+        regions,
+        normalize_pixels=config.loss.normalize_pixels,
+        pixel_weight=config.loss.pixel_weight,
+        region_weight=config.loss.region_weight,
+        background_weight=config.loss.background_weight,
+        region_loss=config.loss.region_loss,
+    )
+
+
+def _clip_gradients(model: nn.Module, max_norm: float | None) -> Tensor:
+    """Scale gradients down to a norm, if one is given; returns their norm before, on the device."""
+    parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+    if max_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
+
+
+def _read_metrics(
+    config: PretrainConfig, window: MetricWindow, update: int, lr: float, num_samples: int, skipped: int
+) -> Metrics:
+    total, pixel, region, grad_norm = window.means()
+    batch_size = config.optimizer.batch_size
+    return Metrics(
+        update=update,
+        epoch=update * batch_size / num_samples,
+        loss=total,
+        pixel_loss=pixel if config.model.has_pixel_decoder else None,
+        region_loss=region if config.model.has_region_branch else None,
+        grad_norm=grad_norm,
+        lr=lr,
+        images_per_s=window.updates_per_s() * batch_size,
+        skipped=skipped,
+    )
+
+
+def _save(learner: _Learner, config: PretrainConfig, folder: RunFolder, progress: Progress) -> Path:
+    checkpoint = save_checkpoint(folder.checkpoints, learner.model, learner.optimizer, progress, config.model)
+    prune_checkpoints(folder.checkpoints, config.run)
+    return checkpoint
+
+
+def _stop_if_not_finite(guard: FiniteGuard, learner: _Learner, config: PretrainConfig, folder: RunFolder) -> None:
+    """Read the guard's flag, and save what stands before the first bad update."""
+    first_bad = guard.first_bad()
+    if first_bad is None:
+        return
+    checkpoint = _save(learner, config, folder, Progress(update=first_bad))
+    raise NonFiniteError(
+        f"{guard.describe()}; the weights from before it are in {checkpoint}: go on with a lower --base-lr, with "
+        "--clip-grad 1 or with --precision float32"
+    )
+
+
+def _describe(config: PretrainConfig, model: nn.Module, num_images: int, num_samples: int, num_updates: int) -> str:
+    optimizer = config.optimizer
+    return (
+        f"{config.name}: {config.model.task} with {num_trainable_parameters(model):,} trainable parameters; "
+        f"{num_images:,} images, {num_samples:,} samples an epoch; "
+        f"{num_updates:,} updates of {optimizer.batch_size:,}; "
+        f"learning rate {optimizer.lr:.2e} = {optimizer.base_lr:.2e} x {optimizer.batch_size:,} / 256"
+    )

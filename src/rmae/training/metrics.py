@@ -1,0 +1,111 @@
+"""Metrics of a run: a JSON line and TensorBoard scalars at every log step."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rmae.training.run_folder import RunFolder, write_atomically
+
+
+class Metrics(NamedTuple):
+    """One log step; losses and the gradient's norm are means over the updates since the last one."""
+
+    update: int
+    """Updates done."""
+    epoch: float
+    """Samples seen over samples in an epoch."""
+    loss: float
+    pixel_loss: float | None
+    region_loss: float | None
+    grad_norm: float
+    """Before clipping."""
+    lr: float
+    images_per_s: float
+    skipped: int
+    """Images that could not be read so far."""
+
+
+def read_metrics(path: Path) -> list[dict[str, float | None]]:
+    """Read the lines of a `metrics.jsonl`; none if it does not exist. A last line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+
+
+class MetricWindow:
+    """Sums of the metrics since the last log step; they stay on the device until they are read.
+
+    Args:
+        device: Where the metrics are.
+        sums: Total, pixel and region loss and norm of the gradient, summed before a run was stopped; zeros at a start.
+        num_updates: Updates in these sums.
+    """
+
+    def __init__(self, device: torch.device, sums: Sequence[float], num_updates: int) -> None:
+        self._sums = torch.tensor(sums, device=device)
+        self._num_updates = num_updates
+        self._restart_clock()
+
+    def add(self, values: Tensor) -> None:
+        """Add one update: total, pixel and region loss and norm of the gradient, shape (4,) float32."""
+        self._sums += values
+        self._num_updates += 1
+        self._updates_timed += 1
+
+    def state(self) -> tuple[tuple[float, ...], int]:
+        """The sums and the number of updates in them, to be saved; waits for the device."""
+        return tuple(self._sums.tolist()), self._num_updates
+
+    def means(self) -> tuple[float, ...]:
+        """Mean of each metric over the window; waits for the device."""
+        return tuple((self._sums / self._num_updates).tolist())
+
+    def updates_per_s(self) -> float:
+        """Speed since the last log step; ask after `means`, which waits for the device."""
+        return self._updates_timed / (time.perf_counter() - self._clock)
+
+    def restart(self) -> None:
+        """Begin the next window."""
+        self._sums.zero_()
+        self._num_updates = 0
+        self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        self._updates_timed = 0
+        self._clock = time.perf_counter()
+
+
+class MetricLog:
+    """Appends log steps to a run's `metrics.jsonl` and `tensorboard/`.
+
+    Args:
+        folder: The run's.
+        update: Updates done before this start; lines beyond it, from before a kill, are dropped.
+    """
+
+    def __init__(self, folder: RunFolder, update: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        kept = [line for line in read_metrics(folder.metrics) if (line["update"] or 0) <= update]
+        write_atomically(folder.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = folder.metrics.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(folder.tensorboard), purge_step=update + 1)
+
+    def add(self, metrics: Metrics) -> None:
+        """Write one log step."""
+        values = metrics._asdict()
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if value is not None and name != "update":
+                self._board.add_scalar(name, value, metrics.update)
+
+    def close(self) -> None:
+        """Write out what is buffered."""
+        self._file.close()
+        self._board.close()

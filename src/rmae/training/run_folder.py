@@ -1,0 +1,145 @@
+"""The folder of a run: what stands where, and when an old one may be gone on with."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rmae.config import PretrainConfig
+from rmae.config_json import config_from_json, config_to_json
+from rmae.models.weights import CHECKPOINTS
+
+FORMAT_VERSION = 1
+"""Version of the folders written here; another one is refused."""
+
+_MAY_CHANGE = {
+    "name", "data.num_workers", "data.max_pixels", "data.max_bad_share", "optimizer.epochs", "optimizer.updates",
+    "optimizer.accumulate", "run.accelerator", "run.precision", "run.compile", "run.log_every",
+    "run.checkpoint_every", "run.keep_newest", "run.keep_every",
+}  # fmt: skip
+"""Knobs that a resumed run may set anew: none of them changes which batch comes when or what the model is."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names inside a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The run's configuration and where its data are."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line for every log step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def skipped_images(self) -> Path:
+        """One JSON object a line for every image that could not be read."""
+        return self.path / "skipped_images.jsonl"
+
+
+class SavedRun(NamedTuple):
+    """What a run's `config.json` holds."""
+
+    config: PretrainConfig
+    data: str | None
+    """The folder of images; None = the bundled photographs."""
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file that is either the old one or the whole new one at any moment."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+
+
+def start_run(path: Path, config: PretrainConfig, data: str | None) -> RunFolder:
+    """Make the folder of a new run.
+
+    Raises:
+        ValueError: There is something in the folder already.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(
+            f"the run folder {path} is not empty; choose another one (--out), or go on with the run in it (--resume)"
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    folder = RunFolder(path)
+    save_run(folder, config, data)
+    return folder
+
+
+def save_run(folder: RunFolder, config: PretrainConfig, data: str | None) -> None:
+    """Write a run's configuration."""
+    saved = {"format": "run", "version": FORMAT_VERSION, "data": data, "config": config_to_json(config)}
+    write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
+
+
+def read_run(path: Path) -> SavedRun:
+    """Read a run's configuration.
+
+    Raises:
+        ValueError: The folder holds no run, or one of another version.
+    """
+    file = RunFolder(path).config
+    try:
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        if saved["format"] != "run":
+            raise ValueError(f"it is a {saved['format']}")
+        version, data, config = saved["version"], saved["data"], saved["config"]
+    except FileNotFoundError:
+        raise ValueError(f"there is no run in {path}: {file.name} is missing") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} does not describe a run ({error})") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(f"{path} is a run of format version {version}; this rmae reads version {FORMAT_VERSION}")
+    return SavedRun(config_from_json(PretrainConfig, config, where=str(file)), data)
+
+
+def resume_run(path: Path, config: PretrainConfig, data: str | None) -> RunFolder:
+    """Open the folder of an earlier run to go on with it.
+
+    Raises:
+        ValueError: There is no run, or the settings differ in more than what may change.
+    """
+    old = config_to_json(read_run(path).config)
+    for knob, (was, wanted) in _differences(old, config_to_json(config)).items():
+        if knob not in _MAY_CHANGE:
+            raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
+    folder = RunFolder(path)
+    save_run(folder, config, data)
+    return folder
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    differences = {}
+    for name in old.keys() | new.keys():
+        was, wanted = old.get(name), new.get(name)
+        if isinstance(was, dict) and isinstance(wanted, dict):
+            differences |= _differences(was, wanted, f"{prefix}{name}.")
+        elif was != wanted:
+            differences[prefix + name] = (was, wanted)
+    return differences

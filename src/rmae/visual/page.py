@@ -1,0 +1,93 @@
+"""Pieces of a self-contained HTML page. Every string that is not named `html` is escaped here."""
+
+from collections.abc import Mapping
+from html import escape
+
+import numpy as np
+
+from rmae.visual.pictures import png_data_uri
+from rmae.visual.style import STYLE
+
+# The page loads nothing: pictures are data, the style sheet is inline, and scripts do not run.
+_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def page(title: str, body_html: str) -> str:
+    """A whole page.
+
+    Args:
+        title: Name of the page, as a browser's tab shows it.
+        body_html: What stands on it.
+
+    Returns:
+        An HTML document that refers to nothing outside itself.
+    """
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_SECURITY_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{body_html}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def section(heading: str, body_html: str) -> str:
+    """A part of the page under its own heading."""
+    return f"<section>\n<h2>{escape(heading)}</h2>\n{body_html}\n</section>\n"
+
+
+def paragraph(text: str, *, style: str = "") -> str:
+    """A paragraph of plain text, in one of the style sheet's classes."""
+    return f'<p class="{escape(style)}">{escape(text)}</p>\n'
+
+
+def figure(image: np.ndarray, *, alt: str, title: str, caption: str = "") -> str:
+    """A picture with a title and a line that explains it.
+
+    Args:
+        image: Shape (H, W, 3) uint8.
+        alt: What the picture shows, for those who cannot see it.
+        title: A few words.
+        caption: A sentence, or nothing.
+
+    Returns:
+        HTML with the picture inside.
+    """
+    height, width = image.shape[:2]
+    explained = f" <span>{escape(caption)}</span>" if caption else ""
+    return (
+        f'<figure><img src="{png_data_uri(image)}" width="{width}" height="{height}" alt="{escape(alt)}">'
+        f"<figcaption><strong>{escape(title)}</strong>{explained}</figcaption></figure>\n"
+    )
+
+
+def tiles(entries: list[tuple[str, str, str]]) -> str:
+    """Key figures side by side.
+
+    Args:
+        entries: Of each figure its name, its value, and a few words on what it means.
+
+    Returns:
+        HTML, empty if there are no figures.
+    """
+    if not entries:
+        return ""
+    items = (
+        f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b> <span>{escape(note)}</span></dd></div>"
+        for name, value, note in entries
+    )
+    return f'<dl class="tiles">{"".join(items)}</dl>\n'
+
+
+def facts(entries: Mapping[str, str]) -> str:
+    """Names and values as a list, empty if there are none."""
+    if not entries:
+        return ""
+    items = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in entries.items())
+    return f'<dl class="facts">{"".join(items)}</dl>\n'
+
+
+def folded(heading: str, text: str) -> str:
+    """Text in its own line breaks that opens on a click."""
+    return f"<details><summary>{escape(heading)}</summary><pre>{escape(text)}</pre></details>\n"
