@@ -201,7 +201,7 @@ def _pretrain(arguments: list[str]) -> None:
     @dataclass(frozen=True, kw_only=True)
     class PretrainArguments:
         data: Path | None = None
-        """Folder of your images, with sub-folders (COCO and ImageNet layouts too); None = scikit-image's photographs."""
+        """Folder of your images, in COCO's or ImageNet's layout or any other; None = scikit-image's photographs."""
         out: Path | None = None
         """Folder of the run, new or empty; None = runs/NAME-TIME."""
         resume: bool = False

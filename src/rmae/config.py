@@ -187,7 +187,7 @@ class DataConfig:
     regions: Felzenszwalb | SamJson | Callable[[np.ndarray, str], np.ndarray] | None = field(
         default_factory=Felzenszwalb
     )
-    """Where regions come from; None only where the task is mae."""
+    """Where regions come from: felzenszwalb, 'sam --folder DIR' (SA-1B files), or none where the task is mae."""
     num_regions: int = 8
     """Regions drawn for each image, R, at least 1."""
     region_draw: Literal["uniform", "region_visible"] = "uniform"

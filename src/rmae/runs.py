@@ -104,6 +104,7 @@ def report(run: str | Path, *, data: str | Path | None = None) -> Path:
         "Task": config.model.task,
         "Data": data if data is not None else "photographs that come with scikit-image",
         "Training images": f"{len(training.names):,}",
+        "Pictures below": f"{len(held_out.names):,}, not trained on",
         "Crop": "{} x {} pixels".format(*config.model.image_hw),
         "Updates": f"{metrics[-1]['update']:,}" if metrics else "0",
     }
@@ -112,6 +113,7 @@ def report(run: str | Path, *, data: str | Path | None = None) -> Path:
         summary={name: str(fact) for name, fact in summary.items()},
         metrics=metrics,
         pictures=tuple(_complete_pictures(model, held_out, config)),
+        normalized_pixels=config.loss.normalize_pixels,
         num_skipped=_count_lines(folder.skipped_images),
         config_json=json.dumps(config_to_json(config), indent=2),
     )

@@ -23,7 +23,7 @@ def make_loader(
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
 
     Returns:
-        The loader; its workers leave Ctrl-C to the main process. Global random generators are not touched.
+        The loader; its workers leave SIGINT and SIGTERM to the main process. Global random generators are not touched.
     """
     return DataLoader(
         samples,
@@ -31,14 +31,16 @@ def make_loader(
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=_ignore_interrupt if num_workers else None,
+        worker_init_fn=_leave_signals_to_the_main_process if num_workers else None,
         persistent_workers=num_workers > 0,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
 
 
-def _ignore_interrupt(worker_id: int) -> None:
+def _leave_signals_to_the_main_process(worker_id: int) -> None:
+    # Terminals send Ctrl-C, and Slurm SIGTERM, to every process; the main one still needs batches to stop in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def to_device(batch: Batch, device: torch.device, *, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -12,7 +12,7 @@ from rmae.ops.patches import gather_patches, patchify
 
 
 class Losses(NamedTuple):
-    """Scalars, float32, on the device of the predictions."""
+    """Scalars on the device of the predictions, float32 (float64 for float64 predictions)."""
 
     total: Tensor
     """pixel_weight * pixel + region_weight * region."""
@@ -56,11 +56,11 @@ def pretrain_losses(
     """
     pixel = region = torch.zeros((), device=images.device)
     if output.pixel_prediction is not None:
-        pixel = _pixel_loss(output.pixel_prediction.float(), output, images.float(), normalize_pixels)
+        pixel = _pixel_loss(_widen(output.pixel_prediction), output, _widen(images), normalize_pixels)
     if output.region_logits is not None:
         if regions is None:
             raise ValueError("the output holds region predictions, so the regions that the model saw are needed too")
-        region = _region_loss(output.region_logits.float(), output, regions, background_weight, region_loss)
+        region = _region_loss(_widen(output.region_logits), output, regions, background_weight, region_loss)
     return Losses(pixel_weight * pixel + region_weight * region, pixel, region)
 
 
@@ -68,6 +68,11 @@ def normalize_patches(patches: Tensor) -> Tensor:
     """Bring every patch (..., P*P*M) to zero mean and unit variance, the variance unbiased and + 1e-6."""
     variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
     return (patches - mean) / (variance + 1e-6).sqrt()
+
+
+def _widen(values: Tensor) -> Tensor:
+    """To float32, unless wider already: half precision is too coarse for means over many patches."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _pixel_loss(prediction: Tensor, output: PretrainOutput, images: Tensor, normalize_pixels: bool) -> Tensor:

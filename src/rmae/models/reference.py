@@ -82,7 +82,8 @@ def from_reference(
     for name, table in tables.items():
         ours = model.get_buffer(_POSITION_TABLES[name])
         # Some tables of the region branch carry the class token's position, which is zero and never used.
-        if not torch.allclose(table[:, -ours.shape[1] :].float(), ours, atol=1e-4):
+        theirs = table[:, -ours.shape[1] :].float()
+        if theirs.shape != ours.shape or not torch.allclose(theirs, ours, atol=1e-4):
             raise ValueError(f"{name} is not the sine-cosine table of a {config.image_hw} image; check img_size")
     return model
 
@@ -90,6 +91,17 @@ def from_reference(
 def is_reference(state_dict: Mapping[str, Tensor]) -> bool:
     """Whether tensors carry the reference's names (those of timm, for the pixel encoder)."""
     return "patch_embed.proj.weight" in state_dict
+
+
+def shape_of(state_dict: Mapping[str, Tensor], name: str) -> torch.Size:
+    """Shape of a tensor by reference name.
+
+    Raises:
+        ValueError: It is missing.
+    """
+    if name not in state_dict:
+        raise ValueError(f"the weights lack {name!r}")
+    return state_dict[name].shape
 
 
 def rename_reference(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -136,7 +148,7 @@ def _read_config(
     region_decoder_heads: int,
 ) -> ModelConfig:
     """Read the architecture from the shapes; what belongs to missing parts keeps its default."""
-    embed_dim, channels, patch_size, _ = state_dict["patch_embed.proj.weight"].shape
+    embed_dim, channels, patch_size, _ = shape_of(state_dict, "patch_embed.proj.weight")
     has_pixels = "decoder_pred.weight" in state_dict
     has_regions = "region_pred.1.weight" in state_dict
     decoder_shape = _decoder_shape(state_dict, decoder_num_heads) if has_pixels else {}
@@ -149,11 +161,11 @@ def _read_config(
         embed_dim=embed_dim,
         depth=_count_blocks(state_dict, "blocks"),
         num_heads=num_heads,
-        mlp_ratio=state_dict["blocks.0.mlp.fc1.weight"].shape[0] / embed_dim,
+        mlp_ratio=shape_of(state_dict, "blocks.0.mlp.fc1.weight")[0] / embed_dim,
     )
     task = ("rmae" if has_pixels else "rae") if has_regions else "mae"
     config = replace(encoder_only, task=task, **decoder_shape, **region_shape)
-    num_positions = state_dict["pos_embed"].shape[1]
+    num_positions = shape_of(state_dict, "pos_embed")[1]
     rows, columns = config.grid
     if num_positions != rows * columns + 1:
         raise ValueError(
@@ -165,7 +177,7 @@ def _read_config(
 
 def _decoder_shape(state_dict: Mapping[str, Tensor], num_heads: int) -> dict[str, int]:
     return {
-        "decoder_embed_dim": state_dict["decoder_embed.weight"].shape[0],
+        "decoder_embed_dim": shape_of(state_dict, "decoder_embed.weight")[0],
         "decoder_depth": _count_blocks(state_dict, "decoder_blocks"),
         "decoder_num_heads": num_heads,
     }
@@ -173,7 +185,7 @@ def _decoder_shape(state_dict: Mapping[str, Tensor], num_heads: int) -> dict[str
 
 def _region_shape(state_dict: Mapping[str, Tensor], encoder_heads: int, decoder_heads: int) -> dict[str, int]:
     return {
-        "region_embed_dim": state_dict["region_cross_embed.weight"].shape[0],
+        "region_embed_dim": shape_of(state_dict, "region_cross_embed.weight")[0],
         "region_encoder_depth": _count_blocks(state_dict, "region_enc_blocks"),
         "region_encoder_num_heads": encoder_heads,
         "neck_depth": _count_blocks(state_dict, "region_cross_blocks"),

@@ -19,7 +19,7 @@ from rmae.config import ModelConfig
 from rmae.config_json import config_from_json, config_to_json
 from rmae.models.assembly import assemble
 from rmae.models.masked_autoencoder import MaskedAutoencoder
-from rmae.models.reference import from_reference, is_reference
+from rmae.models.reference import from_reference, is_reference, shape_of
 
 FORMAT_VERSION = 1
 """Version of the folders written here; another one is refused."""
@@ -185,7 +185,7 @@ def _read_bare(path: Path) -> Mapping[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             contents = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise ValueError(f"{path} cannot be read as a file of weights alone: {reason}") from error
     tensors = contents.get("model", contents) if isinstance(contents, dict) else contents
     if not isinstance(tensors, dict):
@@ -196,15 +196,16 @@ def _read_bare(path: Path) -> Mapping[str, Tensor]:
 def _load_bare(state_dict: Mapping[str, Tensor], num_heads: int | None) -> MaskedAutoencoder:
     if not is_reference(state_dict):
         raise ValueError("the weights carry neither the names of MAE nor those of R-MAE ('patch_embed.proj.weight')")
-    embed_dim, _, patch_size, _ = state_dict["patch_embed.proj.weight"].shape
+    embed_dim, _, patch_size, _ = shape_of(state_dict, "patch_embed.proj.weight")
     if num_heads is None:
         num_heads = 16 if embed_dim == 1280 else embed_dim // 64
         if embed_dim % 64:
             raise ValueError(
                 f"the weights are {embed_dim} wide, which does not tell their number of heads; give num_heads"
             )
-    side = math.isqrt(state_dict["pos_embed"].shape[1] - 1)
-    if side * side != state_dict["pos_embed"].shape[1] - 1:
+    num_patches = shape_of(state_dict, "pos_embed")[1] - 1
+    side = math.isqrt(num_patches)
+    if side * side != num_patches:
         raise ValueError("the weights are for images that are not square; give their size through rmae.from_reference")
     return from_reference(
         state_dict,
@@ -218,4 +219,4 @@ def _load_bare(state_dict: Mapping[str, Tensor], num_heads: int | None) -> Maske
 
 def _heads(state_dict: Mapping[str, Tensor], embedding: str, head_dim: int) -> int:
     """Heads of a published decoder, each `head_dim` wide."""
-    return max(1, state_dict[embedding].shape[0] // head_dim) if embedding in state_dict else 1
+    return max(1, shape_of(state_dict, embedding)[0] // head_dim) if embedding in state_dict else 1

@@ -6,21 +6,6 @@ from torch import Tensor
 from rmae.ops.patches import gather_patches
 
 
-def random_permutations(batch_size: int, num_patches: int, *, generator: torch.Generator) -> Tensor:
-    """One uniformly random permutation of the patches per image.
-
-    Args:
-        batch_size: B.
-        num_patches: L.
-        generator: Where the randomness comes from; its device is the result's.
-
-    Returns:
-        `ids_shuffle`, shape (B, L) int64.
-    """
-    noise = torch.rand(batch_size, num_patches, generator=generator, device=generator.device)
-    return noise.argsort(dim=1)
-
-
 def insert_mask_tokens(visible: Tensor, mask_token: Tensor, ids_shuffle: Tensor) -> Tensor:
     """Put visible tokens back to their places and a mask token everywhere else.
 

@@ -3,10 +3,11 @@
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from rmae.config import PretrainConfig
@@ -107,17 +108,21 @@ class _Learner(NamedTuple):
     model: nn.Module
     """Plain: its names are those of checkpoints."""
     optimizer: torch.optim.AdamW
-    wrapped: nn.Module
+    wrapped: _FabricModule
     """To be called."""
     wrapped_optimizer: torch.optim.Optimizer
 
 
 def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress, *, resume: bool) -> _Learner:
+    if config.run.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
     fabric = Fabric(accelerator=config.run.accelerator, devices=1, precision=_PRECISION[config.run.precision])  # pyright: ignore[reportArgumentType]
     fabric.launch()
     model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
     optimizer = build_optimizer(model, config.optimizer)
-    wrapped, wrapped_optimizer = fabric.setup(torch.compile(model) if config.run.compile else model, optimizer)
+    # Fabric takes the compiled wrapper off and puts it back around what it wraps the model in.
+    compiled = cast(nn.Module, torch.compile(model)) if config.run.compile else model
+    wrapped, wrapped_optimizer = fabric.setup(compiled, optimizer)
     if resume:
         restore_checkpoint(folder.path, model, optimizer, progress)
     return _Learner(fabric, model, optimizer, wrapped, wrapped_optimizer)

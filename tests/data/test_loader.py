@@ -1,0 +1,100 @@
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rmae.config import DataConfig, ModelConfig
+from rmae.data.layouts import ImageSet
+from rmae.data.loader import make_loader, to_device
+from rmae.data.order import BatchOrder
+from rmae.data.samples import Batch, PretrainSamples
+from rmae.ops.bits import pack_bits
+
+ORDER = BatchOrder(
+    num_samples=6, batch_size=2, steps_per_update=1, rank=0, world_size=1, seed=3, first_update=0, num_updates=5
+)
+
+
+@pytest.fixture
+def samples(
+    photo_folder: Callable[[int], ImageSet], quick_data: DataConfig, small_model: ModelConfig
+) -> PretrainSamples:
+    images = photo_folder(6)
+    (images.root / "04.png").write_text("no image")
+    return PretrainSamples(images, data=quick_data, model=small_model, seed=3)
+
+
+def batches(samples: PretrainSamples, order: BatchOrder, num_workers: int) -> list[Batch]:
+    return list(make_loader(samples, order, num_workers=num_workers, pin_memory=False))
+
+
+def assert_same(one: list[Batch], other: list[Batch]) -> None:
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert isinstance(a, Batch)
+        assert torch.equal(a.images, b.images)
+        assert a.regions is not None
+        assert b.regions is not None
+        assert torch.equal(a.regions, b.regions)
+        assert torch.equal(a.ids_shuffle, b.ids_shuffle)
+        assert a.skipped == b.skipped
+
+
+def test_batches_do_not_depend_on_workers(samples: PretrainSamples):
+    alone = batches(samples, ORDER, 0)
+    assert len(alone) == 5
+    assert any(batch.skipped for batch in alone)
+    for num_workers in (1, 2):
+        assert_same(alone, batches(samples, ORDER, num_workers))
+
+
+def test_resuming_gives_the_same_batches(samples: PretrainSamples):
+    assert_same(batches(samples, ORDER, 0)[3:], batches(samples, replace(ORDER, first_update=3), 0))
+
+
+def test_two_processes_together_make_the_batch_of_one(samples: PretrainSamples):
+    halves = [batches(samples, replace(ORDER, rank=rank, world_size=2), 0) for rank in (0, 1)]
+    for whole, first, second in zip(batches(samples, ORDER, 0), *halves, strict=True):
+        assert torch.equal(whole.images, torch.cat([first.images, second.images]))
+        assert torch.equal(whole.ids_shuffle, torch.cat([first.ids_shuffle, second.ids_shuffle]))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_global_generators_are_not_touched(samples: PretrainSamples, num_workers: int):
+    def state() -> tuple:
+        return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
+    before = state()
+    batches(samples, ORDER, num_workers)
+    assert state() == before
+
+
+def test_to_device_normalises_and_unpacks():
+    regions = np.random.default_rng(0).random((1, 2, 2, 2)) < 0.5
+    batch = Batch(
+        torch.tensor([[[[0, 255], [51, 102]], [[0, 255], [51, 102]]]], dtype=torch.uint8),
+        torch.from_numpy(pack_bits(regions)),
+        torch.tensor([[1, 0]], dtype=torch.int32),
+        (),
+    )
+    mean, std = torch.tensor([0.0, 0.5]), torch.tensor([1.0, 0.5])
+    images, unpacked, ids_shuffle = to_device(batch, torch.device("cpu"), mean=mean, std=std)
+    expected = torch.tensor([[[[0.0, 1.0], [0.2, 0.4]], [[-1.0, 1.0], [-0.6, -0.2]]]])
+    torch.testing.assert_close(images, expected)
+    assert unpacked is not None
+    np.testing.assert_array_equal(unpacked.numpy(), regions, strict=True)
+    assert ids_shuffle.dtype == torch.int64
+    assert ids_shuffle.tolist() == [[1, 0]]
+    assert batch.images[0, 0, 0, 1] == 255  # the batch is left as it was
+
+
+def test_to_device_knows_the_full_scale_of_16_bits():
+    batch = Batch(
+        torch.tensor([[[[0, 65535, 13107]]]], dtype=torch.uint16), None, torch.tensor([[0]], dtype=torch.int32), ()
+    )
+    images, regions, _ = to_device(batch, torch.device("cpu"), mean=torch.zeros(1), std=torch.ones(1))
+    torch.testing.assert_close(images, torch.tensor([[[[0.0, 1.0, 0.2]]]]))
+    assert regions is None

@@ -1,0 +1,60 @@
+import math
+
+import pytest
+import torch
+
+from rmae.models.completion import complete, hidden_iou
+from rmae.ops.patches import gather_patches, patchify
+
+
+@pytest.mark.parametrize("normalize_pixels", [True, False])
+def test_visible_patches_are_pasted_and_hidden_ones_predicted(make_case, normalize_pixels):
+    case = make_case()
+
+    completion = complete(case.model, case.images, case.regions, case.ids_shuffle, normalize_pixels=normalize_pixels)
+
+    visible, hidden = case.ids_shuffle.split([6, 18], dim=1)
+    truth, result = patchify(case.images, 8), patchify(completion.reconstruction, 8)
+    assert torch.equal(gather_patches(result, visible), gather_patches(truth, visible))
+    prediction = gather_patches(case.run(predict_visible=True).pixel_prediction, hidden)
+    if normalize_pixels:
+        hidden_truth = gather_patches(truth, hidden)
+        prediction = prediction * (hidden_truth.var(-1, keepdim=True) + 1e-6).sqrt() + hidden_truth.mean(
+            -1, keepdim=True
+        )
+    torch.testing.assert_close(gather_patches(result, hidden), prediction)
+    assert completion.region_probability.shape == (2, 3, 32, 48)
+    assert completion.pixel_hidden.sum(1).tolist() == [18, 18]
+
+
+def test_parts_that_a_model_lacks_are_none(make_case):
+    mae, rae = make_case(task="mae"), make_case(task="rae")
+    assert complete(mae.model, mae.images, None, mae.ids_shuffle, normalize_pixels=True).region_probability is None
+    assert complete(rae.model, rae.images, rae.regions, rae.ids_shuffle, normalize_pixels=True).reconstruction is None
+
+
+def test_iou_counts_hidden_patches_only():
+    true = torch.zeros(1, 1, 2, 4, dtype=torch.bool)
+    true[..., 1:4] = True  # the right patch is all region, the left one half
+    probability = torch.zeros(1, 1, 2, 4)
+    probability[..., 2] = 0.5  # in the right patch, one column of two
+    hidden = torch.tensor([[False, True]])
+
+    iou, baseline = hidden_iou(probability, true, hidden, 2)
+
+    assert iou.item() == 0.5
+    assert baseline.item() == 1.0
+
+
+def test_baseline_is_the_share_of_the_region():
+    true = torch.zeros(1, 1, 2, 4, dtype=torch.bool)
+    true[..., 0, 0] = True
+    iou, baseline = hidden_iou(torch.ones(1, 1, 2, 4), true, torch.ones(1, 2, dtype=torch.bool), 2)
+    assert iou.item() == baseline.item() == 1 / 8
+
+
+def test_a_region_without_a_hidden_pixel_has_no_score():
+    true = torch.zeros(1, 1, 2, 4, dtype=torch.bool)
+    iou, baseline = hidden_iou(torch.ones(1, 1, 2, 4), true, torch.ones(1, 2, dtype=torch.bool), 2)
+    assert math.isnan(iou.item())
+    assert math.isnan(baseline.item())
