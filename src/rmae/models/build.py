@@ -36,21 +36,22 @@ def build_model(config: ModelConfig, *, generator: torch.Generator | None = None
 def compose_model(config: ModelConfig) -> MaskedAutoencoder:
     """Compose a model whose weights are still to be loaded or initialised."""
     embed_dim, depth, num_heads = config.encoder_shape
-    encoder = build_encoder(
-        img_size=config.image_hw,
-        patch_size=config.patch_size,
-        channels=config.channels,
-        embed_dim=embed_dim,
-        depth=depth,
-        num_heads=num_heads,
-        mlp_ratio=config.mlp_ratio,
-    )
-    return MaskedAutoencoder(
-        encoder=encoder,
-        pixel_decoder=_build_pixel_decoder(config) if config.has_pixel_decoder else None,
-        region_branch=_build_region_branch(config) if config.has_region_branch else None,
-        config=config,
-    )
+    # Layers draw weights of their own when they are made; the global generator is left as it was.
+    with torch.random.fork_rng(devices=[]):
+        return MaskedAutoencoder(
+            encoder=build_encoder(
+                img_size=config.image_hw,
+                patch_size=config.patch_size,
+                channels=config.channels,
+                embed_dim=embed_dim,
+                depth=depth,
+                num_heads=num_heads,
+                mlp_ratio=config.mlp_ratio,
+            ),
+            pixel_decoder=_build_pixel_decoder(config) if config.has_pixel_decoder else None,
+            region_branch=_build_region_branch(config) if config.has_region_branch else None,
+            config=config,
+        )
 
 
 def _build_pixel_decoder(config: ModelConfig) -> PixelDecoder:

@@ -93,7 +93,9 @@ def _require_checkpoint(run: Path) -> Path:
 
 
 def prune_checkpoints(folder: Path, config: RunConfig) -> None:
-    """Delete all but the newest checkpoints and every `keep_every`-th."""
+    """Delete all but the newest checkpoints and every `keep_every`-th, and what a kill left half-written."""
+    for leftover in folder.glob(".update_*"):
+        shutil.rmtree(leftover)
     checkpoints = sorted(folder.glob("update_*"))
     for checkpoint in checkpoints[: -config.keep_newest]:
         update = int(checkpoint.name.removeprefix("update_"))

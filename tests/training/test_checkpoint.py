@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from rmae import RunConfig, build_model, load
+from rmae.training.checkpoint import (
+    Progress,
+    prune_checkpoints,
+    read_progress,
+    restore_checkpoint,
+    save_checkpoint,
+)
+from rmae.training.optimizer import build_optimizer
+
+
+def trained(config, seed):
+    model = build_model(config.model, generator=torch.Generator().manual_seed(seed))
+    optimizer = build_optimizer(model, config.optimizer)
+    for _ in range(3):
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(seed))
+        optimizer.step()
+    return model, optimizer
+
+
+def test_model_optimiser_and_progress_come_back(config, tmp_path):
+    model, optimizer = trained(config, seed=1)
+    progress = Progress(3, (0.1, 0.2, 0.3, 0.4), 2)
+    save_checkpoint(tmp_path / "checkpoints", model, optimizer, progress, config.model)
+
+    other_model, other_optimizer = trained(config, seed=2)
+    assert read_progress(tmp_path) == progress
+    restore_checkpoint(tmp_path, other_model, other_optimizer, progress)
+
+    for (name, ours), theirs in zip(model.named_parameters(), other_model.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+        assert optimizer.state[ours].keys() == other_optimizer.state[theirs].keys()
+        for key, value in optimizer.state[ours].items():
+            assert torch.equal(value, other_optimizer.state[theirs][key]), (name, key)
+
+
+def test_a_checkpoint_is_a_model(config, tmp_path):
+    model, optimizer = trained(config, seed=1)
+    checkpoint = save_checkpoint(tmp_path / "checkpoints", model, optimizer, Progress(3), config.model)
+    for source in (checkpoint, tmp_path):
+        loaded = load(source)
+        assert torch.equal(loaded.encoder.cls_token, model.encoder.cls_token)
+        assert loaded.config == config.model
+
+
+def test_the_newest_are_kept_and_every_mth(tmp_path):
+    for update in range(1, 11):
+        (tmp_path / f"update_{update:09}").mkdir()
+    prune_checkpoints(tmp_path, RunConfig(checkpoint_every=1, keep_newest=2, keep_every=4))
+    assert sorted(int(path.name[-3:]) for path in tmp_path.iterdir()) == [4, 8, 9, 10]
+
+
+def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path):
+    model, optimizer = trained(config, seed=1)
+    checkpoints = tmp_path / "checkpoints"
+    save_checkpoint(checkpoints, model, optimizer, Progress(3), config.model)
+    (checkpoints / ".update_000000006.partial").mkdir()
+    assert read_progress(tmp_path).update == 3
+    prune_checkpoints(checkpoints, config.run)
+    assert [path.name for path in checkpoints.iterdir()] == ["update_000000003"]
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(tmp_path):
+    with pytest.raises(ValueError, match=r"no checkpoint .* to go on from"):
+        read_progress(tmp_path)

@@ -1,0 +1,57 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run, write_atomically
+
+
+def test_a_run_comes_back(config, tmp_path):
+    start_run(tmp_path / "run", config, "/images")
+    assert read_run(tmp_path / "run") == (config, "/images")
+
+
+def test_a_folder_with_something_in_it_is_refused(config, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"is not empty; choose another one \(--out\)"):
+        start_run(tmp_path, config, None)
+    with pytest.raises(ValueError, match="is not empty"):
+        start_run(tmp_path / "notes.txt", config, None)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_resuming_may_change_the_machine_but_not_the_model(config, change, tmp_path):
+    start_run(tmp_path, config, None)
+    resume_run(tmp_path, change(config, data={"num_workers": 2}, optimizer={"updates": 99}), None)
+    assert read_run(tmp_path).config.optimizer.updates == 99
+    with pytest.raises(ValueError, match="has model.mask_ratio 0.75, not 0.5; a resumed run cannot change it"):
+        resume_run(tmp_path, replace(config, model=replace(config.model, mask_ratio=0.5)), None)
+    with pytest.raises(ValueError, match="has optimizer.batch_size 8, not 4"):
+        resume_run(tmp_path, change(config, optimizer={"batch_size": 4}), None)
+
+
+@pytest.mark.parametrize(
+    ("contents", "sentence"),
+    [
+        (None, "there is no run in"),
+        ("{", "does not describe a run"),
+        ("[]", "does not describe a run"),
+        ('{"format": "model"}', "does not describe a run.*it is a model"),
+        (json.dumps({"format": "run", "version": 9, "data": None, "config": {}}), "of format version 9; .* version 1"),
+        (json.dumps({"format": "run", "version": 1, "data": None, "config": {"name": 3}}), "config.json .*name"),
+    ],
+)
+def test_what_is_no_run_is_refused(tmp_path, contents, sentence):
+    if contents is not None:
+        RunFolder(tmp_path).config.write_text(contents)
+    with pytest.raises(ValueError, match=sentence):
+        read_run(tmp_path)
+
+
+def test_writing_is_atomic(tmp_path):
+    write_atomically(tmp_path / "file", "old")
+    with pytest.raises(TypeError):
+        write_atomically(tmp_path / "file", None)
+    assert (tmp_path / "file").read_text() == "old"
+    write_atomically(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
