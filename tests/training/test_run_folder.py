@@ -24,9 +24,9 @@ def test_resuming_may_change_the_machine_but_not_the_model(config, change, tmp_p
     start_run(tmp_path, config, None)
     resume_run(tmp_path, change(config, data={"num_workers": 2}, optimizer={"updates": 99}), None)
     assert read_run(tmp_path).config.optimizer.updates == 99
-    with pytest.raises(ValueError, match="has model.mask_ratio 0.75, not 0.5; a resumed run cannot change it"):
+    with pytest.raises(ValueError, match=r"has model\.mask_ratio 0\.75, not 0\.5; a resumed run cannot change it"):
         resume_run(tmp_path, replace(config, model=replace(config.model, mask_ratio=0.5)), None)
-    with pytest.raises(ValueError, match="has optimizer.batch_size 8, not 4"):
+    with pytest.raises(ValueError, match=r"has optimizer\.batch_size 8, not 4"):
         resume_run(tmp_path, change(config, optimizer={"batch_size": 4}), None)
 
 
