@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from rmae import cli
-from rmae.config import ModelConfig, PretrainConfig
+from rmae.config import PretrainConfig
 from rmae.presets import PRESETS
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
@@ -50,11 +51,6 @@ def finished_run(photo_folder: Path, tmp_path: Path) -> Path:
     out = tmp_path / "run"
     assert cli.run(["pretrain", "--data", str(photo_folder), "--out", str(out), *TINY]) == 0
     return out
-
-
-def newest_tensors(run: Path) -> dict[str, torch.Tensor]:
-    """Weights and moments of a run's newest checkpoint."""
-    return load_file(max((run / "checkpoints").glob("update_*")) / "model.safetensors")
 
 
 def environment() -> dict[str, str]:
@@ -101,7 +97,8 @@ def test_help_of_pretrain_explains_every_knob_and_every_preset(capsys: pytest.Ca
 
     names = [*knobs(PretrainConfig), "data", "out", "resume"]
     assert len(names) > 50
-    assert [name for name in names if f"│ --{name.replace('_', '-')}" not in printed] == []
+    described = set(re.findall(r"^\W*--(?:no-)?([a-z-]+)", printed, flags=re.MULTILINE))
+    assert {name.replace("_", "-") for name in names} - described == set()
     assert [name for name in PRESETS if f"\n{name}: " not in printed] == []
 
 
@@ -110,7 +107,7 @@ def test_help_of_pretrain_shows_the_defaults_of_the_preset(capsys: pytest.Captur
         cli.run(["pretrain", "rmae-coco-vit-b-sam", "--help"])
 
     words = capsys.readouterr().out.replace("│", " ").split()
-    assert "(default: sam --folder sam_masks)" in " ".join(words)
+    assert "(default: 'sam --folder sam_masks')" in " ".join(words)
 
 
 @pytest.mark.parametrize(("command", "option"), [("report", "--data"), ("presets", "--help")])
@@ -188,6 +185,28 @@ def test_wrong_flag_is_answered_in_one_line(flags: list[str], sentence: str, com
     assert said.startswith(sentence)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_wrong_flag_is_answered_alike_on_any_terminal(encoding: str):
+    done = subprocess.run(
+        [RMAE, "pretrain", "--batch-size", "many"],
+        capture_output=True, text=True, env={**environment(), "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "rmae: --batch-size: invalid literal for int() with base 10: 'many'; see rmae pretrain --help\n"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--compile", "--no-compile", "--normalize-pixels", "--no-normalize-pixels"])
+@pytest.mark.parametrize("preset", ["demo", "mae-coco-vit-b"])  # the one does not compile, the other does
+def test_switches_can_be_set_either_way(flag: str, preset: str, tmp_path: Path, complaint: Complaint):
+    nowhere = tmp_path / "nowhere"
+
+    assert complaint("pretrain", preset, flag, "--data", nowhere, code=1) == f"the data folder {nowhere} does not exist"
+
+
 def test_wrong_flags_of_the_other_commands(complaint: Complaint):
     assert "rmae report" in complaint("report", code=2)
     assert complaint("report", "run", "--date", "d", code=2).startswith(
@@ -251,7 +270,10 @@ def test_report_needs_a_checkpoint(finished_run: Path, complaint: Complaint):
     for checkpoint in (finished_run / "checkpoints").iterdir():
         checkpoint.rename(finished_run / checkpoint.name)
 
-    assert str(finished_run) in complaint("report", finished_run, code=1)
+    said = complaint("report", finished_run, code=1)
+
+    assert "checkpoint" in said
+    assert str(finished_run) in said
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "model", "version": 1}'])
@@ -293,14 +315,29 @@ def test_damaged_checkpoint_is_refused(finished_run: Path, complaint: Complaint)
     assert complaint("report", finished_run, code=1).startswith(f"{tensors} cannot be read as safetensors")
 
 
-def test_error_in_a_worker_is_one_line_too(photo_folder: Path, tmp_path: Path, complaint: Complaint):
+@pytest.fixture
+def unreadable_photos(photo_folder: Path) -> Path:
     for photo in photo_folder.iterdir():
         photo.write_bytes(b"no image")
+    return photo_folder
 
-    flags = [*TINY, "--num-workers", "1"]
-    said = complaint("pretrain", "--data", photo_folder, "--out", tmp_path / "run", *flags, code=1)
 
-    assert said.startswith(f"50 images drawn in a row from {photo_folder} could not be used; the last, ")
+def test_images_must_be_readable(unreadable_photos: Path, tmp_path: Path, complaint: Complaint):
+    said = complaint("pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *TINY, code=1)
+
+    assert said.startswith(f"50 images drawn in a row from {unreadable_photos} could not be used; the last, ")
+
+
+@pytest.mark.slow
+def test_error_in_a_worker_is_one_line_and_leaves_nothing_running(unreadable_photos: Path, tmp_path: Path):
+    done = subprocess.run(
+        [RMAE, "pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *TINY, "--num-workers", "1"],
+        capture_output=True, text=True, env=environment(), timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"rmae: 50 images drawn in a row from {unreadable_photos} could not be used")
 
 
 def test_hint_when_memory_runs_out(photo_folder: Path, tmp_path: Path, complaint: Complaint):
@@ -397,37 +434,25 @@ def test_report_can_be_written_again(finished_run: Path, capsys: pytest.CaptureF
     assert page.read_bytes() == first
 
 
-LONG = [*TINY, "--updates", "300", "--log-every", "7", "--checkpoint-every", "1000"]
-
-
-@pytest.fixture(scope="module")
-def undisturbed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of bundled photographs from beginning to end."""
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    subprocess.run([RMAE, "pretrain", "--out", out, *LONG], check=True, capture_output=True, env=environment())
-    return out
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_stopped_by_a_signal_goes_on_as_if_it_had_not(
-    number: signal.Signals, undisturbed_run: Path, tmp_path: Path
-):
-    out = tmp_path / "run"
+def test_run_stopped_by_a_signal_goes_on_as_if_it_had_not(number: signal.Signals, photo_folder: Path, tmp_path: Path):
+    long = [*TINY, "--data", photo_folder, "--updates", "300", "--log-every", "7", "--checkpoint-every", "1000"]
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "run"
+    subprocess.run([RMAE, "pretrain", "--out", undisturbed, *long], check=True, capture_output=True, env=environment())
+
     with subprocess.Popen(
-        [RMAE, "pretrain", "--out", out, *LONG, "--num-workers", "1"],
+        [RMAE, "pretrain", "--out", out, *long, "--num-workers", "1"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment(),
     ) as process:  # fmt: skip
         assert process.stdout is not None
         next(line for line in process.stdout if line.startswith("update"))
         os.killpg(process.pid, number)  # as a terminal and Slurm do: to the workers, too
         _, said = process.communicate(timeout=120)
-
     assert process.returncode == 3
     assert len(said.splitlines()) == 1
     assert said.startswith(f"rmae: stopped by {number.name} after update ")
-    stopped_at = max((out / "checkpoints").iterdir()).name
-    assert stopped_at < "update_000000300"
+    assert max((out / "checkpoints").iterdir()).name < "update_000000300"
     assert not (out / "report.html").exists()
 
     resumed = subprocess.run(
@@ -435,16 +460,17 @@ def test_run_stopped_by_a_signal_goes_on_as_if_it_had_not(
     )
 
     assert (resumed.returncode, resumed.stderr) == (0, "")
-    expected, found = newest_tensors(undisturbed_run), newest_tensors(out)
+    expected, found = newest_tensors(undisturbed), newest_tensors(out)
     assert expected.keys() == found.keys()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
-    assert losses(out) == losses(undisturbed_run)
+    assert losses(out) == losses(undisturbed)
+
+
+def newest_tensors(run: Path) -> dict[str, torch.Tensor]:
+    """Weights and moments of a run's newest checkpoint."""
+    return load_file(max((run / "checkpoints").iterdir()) / "model.safetensors")
 
 
 def losses(run: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "images_per_s"} for line in lines]
-
-
-def test_model_of_a_run_has_the_knobs_of_its_flags():
-    assert cli._parse(ModelConfig, "model", ["--depth", "3", "--size", "small"]).encoder_shape == (384, 3, 6)

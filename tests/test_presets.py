@@ -22,7 +22,7 @@ def num_parameters(name: str) -> int:
 
 
 def test_demo_comes_first_and_the_full_runs_follow():
-    assert list(PRESETS)[0] == "demo"
+    assert next(iter(PRESETS)) == "demo"
     assert set(PRESETS) == {"demo", *FULL_RUNS}
 
 

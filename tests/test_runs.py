@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -84,7 +85,9 @@ def test_mae_needs_no_source_of_regions(tiny_config: PretrainConfig, photo_folde
 
 
 def test_photographs_are_there_without_a_data_folder(tiny_config: PretrainConfig, tmp_path: Path):
-    out = pretrain(with_optimizer(tiny_config, updates=1), out=tmp_path / "run")
+    config = with_data(with_model(tiny_config, task="mae"), regions=None, held_out=1)
+
+    out = pretrain(config, out=tmp_path / "run")
 
     assert read_run(out).data is None
     assert "photographs that come with scikit-image" in (out / "report.html").read_text()
@@ -162,7 +165,7 @@ def test_sixteen_bit_grey_images_train(tiny_config: PretrainConfig, tmp_path: Pa
     for i in range(6):
         pixels = np.random.default_rng(i).integers(20_000, 24_000, (48, 64), dtype=np.uint16)
         Image.fromarray(pixels).save(folder / f"{i}.png")
-    config = with_data(with_model(tiny_config, channels=1), measure_statistics=True)
+    config = with_model(with_data(tiny_config, measure_statistics=True), channels=1)
 
     out = pretrain(config, data=folder, out=tmp_path / "run")
 
@@ -237,15 +240,13 @@ def test_too_many_broken_images_stop_the_run(
 
 
 def test_broken_picture_is_left_out_of_the_report(tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    (photo_folder / "val").mkdir()
-    (photo_folder / "val" / "broken.png").write_bytes(b"no image")
-    (photo_folder / "0.png").rename(photo_folder / "val" / "good.png")
+    data = tmp_path / "data"
+    (data / "val").mkdir(parents=True)
+    photo_folder.rename(data / "train")
+    (data / "train" / "0.png").rename(data / "val" / "good.png")
+    (data / "val" / "broken.png").write_bytes(b"no image")
 
-    # Without a folder of its own the training images are all that is there, val included.
-    (photo_folder / "train").mkdir()
-    for photo in photo_folder.glob("*.png"):
-        photo.rename(photo_folder / "train" / photo.name)
-    page = (pretrain(tiny_config, data=photo_folder, out=tmp_path / "run") / "report.html").read_text()
+    page = (pretrain(tiny_config, data=data, out=tmp_path / "run") / "report.html").read_text()
 
     assert "val/good.png" in page
     assert "val/broken.png" not in page
@@ -257,20 +258,15 @@ def test_broken_picture_is_left_out_of_the_report(tiny_config: PretrainConfig, p
 def test_resumed_run_is_the_same_as_one_that_was_not_stopped(
     tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path
 ):
-    constant_lr = replace(tiny_config, optimizer=replace(tiny_config.optimizer, warmup=0.0))
-    whole = pretrain(constant_lr, data=photo_folder, out=tmp_path / "whole")
-    halves = tmp_path / "halves"
-    checkpoint = "checkpoints/update_000000004"
-    pretrain(constant_lr, data=photo_folder, out=halves)
-    for written in sorted((halves / checkpoint).iterdir()):
-        written.unlink()
-    (halves / checkpoint).rmdir()  # as if the run had been killed before it
+    whole = pretrain(tiny_config, data=photo_folder, out=tmp_path / "whole")
+    killed = pretrain(tiny_config, data=photo_folder, out=tmp_path / "killed")
+    last = Path("checkpoints") / "update_000000004"
+    shutil.rmtree(killed / last)
 
-    pretrain(constant_lr, out=halves, resume=True)
+    pretrain(tiny_config, out=killed, resume=True)
 
-    tensors = "model.safetensors"
-    assert (halves / checkpoint / tensors).read_bytes() == (whole / checkpoint / tensors).read_bytes()
-    assert [line["loss"] for line in logged(halves)] == [line["loss"] for line in logged(whole)]
+    assert (killed / last / "model.safetensors").read_bytes() == (whole / last / "model.safetensors").read_bytes()
+    assert [line["loss"] for line in logged(killed)] == [line["loss"] for line in logged(whole)]
 
 
 def test_run_can_be_made_longer(tiny_config: PretrainConfig, finished_run: Path):

@@ -129,10 +129,16 @@ def _parse(kind: type[Arguments], command: str, arguments: list[str], default: A
 
 
 def _first_paragraph(box: str) -> str:
-    """What a boxed message says, without its frame and its advice below the first rule."""
-    lines = [line.strip("│ ") for line in box.splitlines()[1:]]
-    upto = next((i for i, line in enumerate(lines) if set(line) & set("─╰")), len(lines))
-    return re.sub(r"^Error parsing (?:[\w.]+: )?", "", " ".join(lines[:upto]))
+    """What a boxed message says, without its title, its frame and its advice below the first rule."""
+    words: list[str] = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│ ")
+        is_rule = set(text) <= set("─-╰╯")  # dashes where the terminal has no box characters; empty lines too
+        if is_rule and words:
+            break
+        if not is_rule:
+            words.append(text)
+    return re.sub(r"^Error parsing (?:[\w.]+: )?", "", " ".join(words))
 
 
 def _flags(kind: Any) -> Iterator[str]:
@@ -242,7 +248,7 @@ def _default_config(arguments: list[str]) -> "PretrainConfig":
     if "--resume" in arguments and (out := _value_of("--out", arguments)):
         from rmae.training.run_folder import read_run
 
-        return read_run(Path(out)).config
+        return read_run(Path(out)).config()
     return preset("demo")
 
 

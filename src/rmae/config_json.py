@@ -47,9 +47,20 @@ def config_from_json(kind: type[Config], saved: Any, *, where: str) -> Config:
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import to_json
 
+    if _has_own_source(saved):
+        raise ValueError(
+            f"{where} was written with a region source of the user's own ({saved['data']['regions']}), which only "
+            "Python can give again: pass the configuration to rmae.pretrain or rmae.report"
+        )
     try:
         return TypeAdapter(kind).validate_json(to_json(saved), strict=True, extra="forbid")
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # Of a region source, the errors that matter are those of the kind that it says it is.
+        first = min(error.errors(include_url=False), key=lambda fault: fault["loc"][-1:] == ("kind",))
         place = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{where} is not a configuration of this version: {place}: {first['msg']}") from error
+
+
+def _has_own_source(saved: Any) -> bool:
+    data = saved.get("data") if isinstance(saved, dict) else None
+    return isinstance(data, dict) and isinstance(data.get("regions"), str)

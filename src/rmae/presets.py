@@ -17,13 +17,15 @@ def _demo() -> PretrainConfig:
     return PretrainConfig(
         name="demo",
         model=ModelConfig(
-            img_size=96, patch_size=8, embed_dim=192, depth=4, num_heads=3,
-            decoder_embed_dim=128, decoder_depth=2, decoder_num_heads=4, region_embed_dim=64,
-            region_encoder_num_heads=4, region_decoder_num_heads=4,
+            img_size=96, patch_size=12, embed_dim=192, depth=4, num_heads=3,
+            decoder_embed_dim=128, decoder_depth=2, decoder_num_heads=4,
         ),
-        data=DataConfig(crops_per_image=64, region_area=(0.02, 0.8), num_workers=1),
-        optimizer=OptimizerConfig(epochs=None, updates=400, batch_size=32, base_lr=8e-3, warmup=0.1),
-        run=RunConfig(accelerator="cpu", log_every=20, checkpoint_every=200),
+        # Coarse regions, none of them tiny: a crop has 64 patches, and a minute has to be enough to learn from.
+        data=DataConfig(
+            crops_per_image=64, regions=Felzenszwalb(scales=(1000, 2000, 4000)), region_area=(0.05, 0.75), num_workers=1
+        ),
+        optimizer=OptimizerConfig(epochs=None, updates=800, batch_size=16, base_lr=1.6e-2, warmup=0.1, clip_grad=3.0),
+        run=RunConfig(accelerator="cpu", log_every=40, checkpoint_every=400),
     )  # fmt: skip
 
 

@@ -56,7 +56,8 @@ def pretrain(
         saved = read_run(Path(out))
         data = saved.data if data is None else data
         if config.data.measure_statistics:
-            config = _with_statistics(config, saved.config.data.pixel_mean, saved.config.data.pixel_std)
+            mean, std = (tuple(saved.settings["data"][name]) for name in ("pixel_mean", "pixel_std"))
+            config = _with_statistics(config, mean, std)
     root = None if data is None else Path(data).resolve()
     images, _ = split_images(root, config.data, seed=config.run.seed)
     if config.data.measure_statistics:
@@ -65,7 +66,7 @@ def pretrain(
     where = None if root is None else str(root)
     folder = resume_run(path, config, where) if resume else start_run(path, config, where)
     train(config, images, folder, resume=resume)
-    report(path)
+    report(path, config=config)
     return path
 
 
@@ -80,12 +81,13 @@ def _with_statistics(config: PretrainConfig, mean: tuple[float, ...], std: tuple
     return replace(config, data=replace(config.data, pixel_mean=mean, pixel_std=std, measure_statistics=False))
 
 
-def report(run: str | Path, *, data: str | Path | None = None) -> Path:
+def report(run: str | Path, *, data: str | Path | None = None, config: PretrainConfig | None = None) -> Path:
     """Write the report of a run: its losses, and what its newest checkpoint makes of held-out pictures.
 
     Args:
         run: Folder of the run.
         data: Folder of images; None = where they were in training.
+        config: The run's configuration; None = as saved. Needed where regions come from a source of your own.
 
     Returns:
         Path of `report.html` in the run's folder.
@@ -95,7 +97,7 @@ def report(run: str | Path, *, data: str | Path | None = None) -> Path:
     """
     folder = RunFolder(Path(run))
     saved = read_run(folder.path)
-    config = saved.config
+    config = saved.config() if config is None else config
     data = saved.data if data is None else data
     training, held_out = split_images(None if data is None else Path(data), config.data, seed=config.run.seed)
     model = load(folder.path).eval()

@@ -8,7 +8,9 @@ from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run,
 
 def test_a_run_comes_back(config, tmp_path):
     start_run(tmp_path / "run", config, "/images")
-    assert read_run(tmp_path / "run") == (config, "/images")
+    saved = read_run(tmp_path / "run")
+    assert saved.config() == config
+    assert saved.data == "/images"
 
 
 def test_a_folder_with_something_in_it_is_refused(config, tmp_path):
@@ -23,7 +25,7 @@ def test_a_folder_with_something_in_it_is_refused(config, tmp_path):
 def test_resuming_may_change_the_machine_but_not_the_model(config, change, tmp_path):
     start_run(tmp_path, config, None)
     resume_run(tmp_path, change(config, data={"num_workers": 2}, optimizer={"updates": 99}), None)
-    assert read_run(tmp_path).config.optimizer.updates == 99
+    assert read_run(tmp_path).config().optimizer.updates == 99
     with pytest.raises(ValueError, match=r"has model\.mask_ratio 0\.75, not 0\.5; a resumed run cannot change it"):
         resume_run(tmp_path, replace(config, model=replace(config.model, mask_ratio=0.5)), None)
     with pytest.raises(ValueError, match=r"has optimizer\.batch_size 8, not 4"):
@@ -45,7 +47,7 @@ def test_what_is_no_run_is_refused(tmp_path, contents, sentence):
     if contents is not None:
         RunFolder(tmp_path).config.write_text(contents)
     with pytest.raises(ValueError, match=sentence):
-        read_run(tmp_path)
+        read_run(tmp_path).config()
 
 
 def test_writing_is_atomic(tmp_path):

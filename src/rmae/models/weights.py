@@ -144,7 +144,10 @@ def load(source: str | Path | Mapping[str, Tensor], *, num_heads: int | None = N
 
 
 def _load_folder(folder: Path) -> MaskedAutoencoder:
-    config = config_from_json(ModelConfig, read_scalars(folder)["model"], where=str(folder / _SCALARS))
+    scalars = read_scalars(folder)
+    if "model" not in scalars:
+        raise ValueError(f"there is no model in {folder}; if it is a run, it has no checkpoint yet")
+    config = config_from_json(ModelConfig, scalars["model"], where=str(folder / _SCALARS))
     return assemble(config, read_tensors(folder, _MODEL))
 
 

@@ -61,9 +61,20 @@ class RunFolder:
 class SavedRun(NamedTuple):
     """What a run's `config.json` holds."""
 
-    config: PretrainConfig
+    settings: dict[str, Any]
+    """The configuration as JSON."""
     data: str | None
     """The folder of images; None = the bundled photographs."""
+    file: Path
+    """Where this stands."""
+
+    def config(self) -> PretrainConfig:
+        """The configuration.
+
+        Raises:
+            ValueError: It is not one of this version, or it has a region source of the user's own.
+        """
+        return config_from_json(PretrainConfig, self.settings, where=str(self.file))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -116,7 +127,7 @@ def read_run(path: Path) -> SavedRun:
         raise ValueError(f"{file} does not describe a run ({error})") from error
     if version != FORMAT_VERSION:
         raise ValueError(f"{path} is a run of format version {version}; this rmae reads version {FORMAT_VERSION}")
-    return SavedRun(config_from_json(PretrainConfig, config, where=str(file)), data)
+    return SavedRun(config, data, file)
 
 
 def resume_run(path: Path, config: PretrainConfig, data: str | None) -> RunFolder:
@@ -125,7 +136,7 @@ def resume_run(path: Path, config: PretrainConfig, data: str | None) -> RunFolde
     Raises:
         ValueError: There is no run, or the settings differ in more than what may change.
     """
-    old = config_to_json(read_run(path).config)
+    old = read_run(path).settings
     for knob, (was, wanted) in _differences(old, config_to_json(config)).items():
         if knob not in _MAY_CHANGE:
             raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
