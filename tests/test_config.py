@@ -22,11 +22,14 @@ REFUSED_MODELS = [
     ({"img_size": 230}, "img_size 230 is not divisible by patch_size 16; the nearest that are: 224 or 240"),
     ({"img_size": (224, 230)}, "img_size 230 is not divisible by patch_size 16; the nearest that are: 224 or 240"),
     ({"img_size": 8}, "img_size 8 is not divisible by patch_size 16; the nearest that are: 16"),
-    ({"img_size": 0}, "img_size 0 is not divisible"),
-    ({"img_size": -16}, "img_size -16 is not divisible"),
+    ({"img_size": 0}, "img_size is 0; every side must be at least 1 pixel"),
+    ({"img_size": -16}, "img_size is -16; every side must be at least 1 pixel"),
+    ({"img_size": (32, 32, 32)}, "img_size is (32, 32, 32); give one side, or height and width"),
+    ({"task": "x"}, "task is 'x'; it must be one of mae, rae, rmae"),
+    ({"mlp_ratio": INF}, "mlp_ratio is inf; it must be finite"),
     ({"mask_ratio": 0.0}, "mask_ratio is 0.0; it must lie between 0 and 1, both excluded"),
     ({"mask_ratio": 1.0}, "mask_ratio is 1.0; it must lie between 0 and 1, both excluded"),
-    ({"mask_ratio": NAN}, "mask_ratio is nan; it must lie between 0 and 1"),
+    ({"mask_ratio": NAN}, "mask_ratio is nan; it must be finite"),
     ({"region_mask_ratio": 75.0}, "region_mask_ratio is 75.0; it must lie between 0 and 1"),
     ({"mask_ratio": 0.999}, "with mask_ratio 0.999 none of the 196 patches is visible; at least one must be"),
     ({"img_size": 16}, "with mask_ratio 0.75 none of the 1 patches is visible"),
@@ -65,7 +68,7 @@ REFUSED_DATA = [
 ]
 
 REFUSED_LOSSES = [
-    ({name: value}, f"{name} is {value}; it must be finite and >= 0")
+    ({name: value}, f"{name} is {value}; it must be " + ("at least 0" if value == -1 else "finite"))
     for name in ("pixel_weight", "region_weight", "background_weight")
     for value in (-1.0, INF, NAN)
 ]

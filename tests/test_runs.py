@@ -81,7 +81,7 @@ def test_mae_needs_no_source_of_regions(tiny_config: PretrainConfig, photo_folde
 
     out = pretrain(config, data=photo_folder, out=tmp_path / "run")
 
-    assert read_run(out).config == config
+    assert read_run(out).config() == config
 
 
 def test_photographs_are_there_without_a_data_folder(tiny_config: PretrainConfig, tmp_path: Path):
@@ -148,14 +148,14 @@ def test_measured_statistics_are_saved_and_not_measured_again(tiny_config: Pretr
 
     out = pretrain(config, data=folder, out=tmp_path / "run")
 
-    saved = read_run(out).config.data
+    saved = read_run(out).config().data
     assert saved.pixel_mean == pytest.approx((0.2, 0.4, 0.8))
     assert saved.pixel_std == (1e-3, 1e-3, 1e-3)
     assert not saved.measure_statistics
 
     Image.new("RGB", (48, 48), (255, 255, 255)).save(folder / "0.png")
     pretrain(with_optimizer(config, updates=6), data=folder, out=out, resume=True)
-    assert read_run(out).config.data == saved
+    assert read_run(out).config().data == saved
     assert len(logged(out)) == 6
 
 
@@ -169,7 +169,7 @@ def test_sixteen_bit_grey_images_train(tiny_config: PretrainConfig, tmp_path: Pa
 
     out = pretrain(config, data=folder, out=tmp_path / "run")
 
-    saved = read_run(out).config.data
+    saved = read_run(out).config().data
     assert saved.pixel_mean == pytest.approx((22_000 / 65_535,), abs=1e-3)
     assert saved.pixel_std == pytest.approx((4_000 / 65_535 / 12**0.5,), rel=0.02)
     assert skipped(out) == []
@@ -273,7 +273,7 @@ def test_run_can_be_made_longer(tiny_config: PretrainConfig, finished_run: Path)
     pretrain(with_optimizer(tiny_config, updates=6), out=finished_run, resume=True)
 
     assert [line["update"] for line in logged(finished_run)] == [1, 2, 3, 4, 5, 6]
-    assert read_run(finished_run).config.optimizer.updates == 6
+    assert read_run(finished_run).config().optimizer.updates == 6
 
 
 def test_finished_run_can_be_resumed_without_harm(tiny_config: PretrainConfig, finished_run: Path):
@@ -289,7 +289,7 @@ def test_number_of_workers_may_change(tiny_config: PretrainConfig, finished_run:
 
     pretrain(changed, out=finished_run, resume=True)
 
-    assert read_run(finished_run).config == changed
+    assert read_run(finished_run).config() == changed
     assert len(logged(finished_run)) == 5
 
 
@@ -310,7 +310,7 @@ def test_what_would_change_the_run_cannot_be_set_anew(
 
     with refused(f"has {part}.{knob} {was}, not {wanted}; a resumed run cannot change it"):
         pretrain(changed, out=finished_run, resume=True)
-    assert read_run(finished_run).config == tiny_config
+    assert read_run(finished_run).config() == tiny_config
 
 
 def test_resuming_needs_a_run(tiny_config: PretrainConfig, tmp_path: Path):

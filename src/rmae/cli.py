@@ -51,6 +51,9 @@ def run(arguments: Sequence[str]) -> int:
         commands[name].run(rest)
     except UsageError as error:
         return _complain(error, WRONG_USAGE)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the output has gone; nothing can be said, and nothing has to be
+        return FAILED
     except (ValueError, ArithmeticError, OSError) as error:
         return _complain(error, FAILED)
     except (RuntimeError, MemoryError) as error:
@@ -62,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
             FAILED,
         )
     except KeyboardInterrupt:
-        return _complain("stopped", STOPPED)
+        return _complain("interrupted before there was anything to save", FAILED)
     return DONE
 
 
@@ -85,7 +88,7 @@ def _overview(commands: dict[str, _Command]) -> str:
 
 def _complain(error: BaseException | str, code: int) -> int:
     # An error from a worker process carries that process's traceback; its own sentence is the last line.
-    sentence = str(error).strip().splitlines()[-1]
+    sentence = (str(error).strip().splitlines() or [type(error).__name__])[-1]
     print(f"rmae: {re.sub(r'^[A-Za-z.]+Error: ', '', sentence)}", file=sys.stderr)
     return code
 
@@ -98,6 +101,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _suggest(word: str, known: Iterable[str]) -> str:
     known = list(known)
+    if not known:
+        return ""
     near = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {near[0]}?)" if near else f" (there are: {', '.join(known)})"
 
@@ -114,7 +119,7 @@ def _parse(kind: type[Arguments], command: str, arguments: list[str], default: A
                 prog=f"rmae {command}",
                 args=arguments,
                 default=tyro.MISSING_NONPROP if default is None else default,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+                config=(tyro.conf.OmitArgPrefixes,),
                 registry=_region_source_registry(),
                 return_unknown_args=True,
             )

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import numpy as np
 
@@ -33,6 +33,18 @@ ENCODER_SHAPES = {
 def _require(condition: bool, sentence: str) -> None:
     if not condition:
         raise ValueError(sentence)
+
+
+def _check_values(config: Any) -> None:
+    """Check what holds for every knob: a choice is one of those named, and a number is finite."""
+    for knob in fields(config):
+        value = getattr(config, knob.name)
+        if get_origin(knob.type) is Literal:
+            choices = get_args(knob.type)
+            _require(value in choices, f"{knob.name} is {value!r}; it must be one of {', '.join(choices)}")
+        numbers = value if isinstance(value, tuple) else (value,)
+        finite = all(math.isfinite(number) for number in numbers if isinstance(number, float))
+        _require(finite, f"{knob.name} is {value}; it must be finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +122,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        _check_values(self)
         for name in _POSITIVE_MODEL_FIELDS:
             value = getattr(self, name)
             _require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
@@ -129,11 +142,14 @@ class ModelConfig:
         )
 
     def _check_image_size(self) -> None:
+        size = self.img_size
+        _require(isinstance(size, int) or len(size) == 2, f"img_size is {size}; give one side, or height and width")
         for side in self.image_hw:
+            _require(side >= 1, f"img_size is {size}; every side must be at least 1 pixel")
             below = side // self.patch_size * self.patch_size
             nearest = " or ".join(str(s) for s in (below, below + self.patch_size) if s > 0)
             _require(
-                side >= 1 and side % self.patch_size == 0,
+                side % self.patch_size == 0,
                 f"img_size {side} is not divisible by patch_size {self.patch_size}; the nearest that are: {nearest}",
             )
 
@@ -203,6 +219,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        _check_values(self)
         _require(self.held_out >= 0, f"held_out is {self.held_out}; it must be at least 0")
         _require(self.crops_per_image >= 1, f"crops_per_image is {self.crops_per_image}; it must be at least 1")
         for name, (low, high) in (("crop_scale", self.crop_scale), ("crop_ratio", self.crop_ratio)):
@@ -215,6 +232,7 @@ class DataConfig:
             len(self.pixel_mean) == len(self.pixel_std),
             f"pixel_mean has {len(self.pixel_mean)} values and pixel_std {len(self.pixel_std)}; give one per channel",
         )
+        _require(len(self.pixel_mean) > 0, "pixel_mean is empty; give one value per channel")
         _require(min(self.pixel_std) > 0, f"pixel_std is {self.pixel_std}; each value must be above 0")
         _require(self.num_regions >= 1, f"num_regions is {self.num_regions}; it must be at least 1")
         low, high = self.region_area
@@ -242,9 +260,10 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        _check_values(self)
         for name in ("pixel_weight", "region_weight", "background_weight"):
             value = getattr(self, name)
-            _require(value >= 0 and math.isfinite(value), f"{name} is {value}; it must be finite and >= 0")
+            _require(value >= 0, f"{name} is {value}; it must be at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +303,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        _check_values(self)
         _require(
             (self.epochs is None) != (self.updates is None),
             f"epochs is {self.epochs} and updates is {self.updates}; give one of them and None for the other",
@@ -326,6 +346,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        _check_values(self)
         _require(self.seed >= 0, f"seed is {self.seed}; it must be at least 0")
         for name in ("log_every", "checkpoint_every", "keep_newest"):
             value = getattr(self, name)

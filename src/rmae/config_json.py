@@ -22,7 +22,7 @@ def config_to_json(config: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, Felzenszwalb | SamJson | None):
-        own_source = repr(config.data.regions)
+        own_source = _describe(config.data.regions)
         config = replace(config, data=replace(config.data, regions=Felzenszwalb()))
         saved = config_to_json(config)
         saved["data"]["regions"] = own_source
@@ -58,7 +58,18 @@ def config_from_json(kind: type[Config], saved: Any, *, where: str) -> Config:
         # Of a region source, the errors that matter are those of the kind that it says it is.
         first = min(error.errors(include_url=False), key=lambda fault: fault["loc"][-1:] == ("kind",))
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{where} is not a configuration of this version: {place}: {first['msg']}") from error
+        fault = first["msg"].removeprefix("Value error, ")
+        sentence = f"{place}: {fault}" if place else fault
+        raise ValueError(f"{where} is not a configuration of this version: {sentence}") from error
+
+
+def _describe(source: Any) -> str:
+    """A region source of the user's own in words that are the same in every process."""
+    if type(source).__repr__ is object.__repr__:
+        source = type(source)
+    if hasattr(source, "__qualname__"):
+        return f"{source.__module__}.{source.__qualname__}"
+    return repr(source)
 
 
 def _has_own_source(saved: Any) -> bool:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from rmae.config import PretrainConfig
-from rmae.config_json import config_to_json
 from rmae.data.crops import centre_crop, crop_image, crop_label_maps
 from rmae.data.drawing import draw_regions
 from rmae.data.images import UnreadableImage, read_image
@@ -20,9 +19,17 @@ from rmae.data.statistics import measure_statistics
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
-from rmae.training.loop import train
+from rmae.training.loop import check_trainable, train
 from rmae.training.metrics import read_metrics
-from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run, write_atomically
+from rmae.training.run_folder import (
+    RunFolder,
+    SavedRun,
+    read_run,
+    refuse_used_folder,
+    resume_run,
+    start_run,
+    write_atomically,
+)
 from rmae.visual.report import PictureCompletion, RegionCompletion, Report, render_report
 
 
@@ -50,31 +57,39 @@ def pretrain(
         >>> import rmae
         >>> rmae.pretrain(rmae.preset("demo"), out="runs/demo")  # doctest: +SKIP
     """
-    if resume:
-        if out is None:
-            raise ValueError("there is no run to go on with; name its folder (--out)")
-        saved = read_run(Path(out))
-        data = saved.data if data is None else data
-        if config.data.measure_statistics:
-            mean, std = (tuple(saved.settings["data"][name]) for name in ("pixel_mean", "pixel_std"))
-            config = _with_statistics(config, mean, std)
+    path = Path(out) if out is not None else Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    if resume and out is None:
+        raise ValueError("there is no run to go on with; name its folder (--out)")
+    saved = read_run(path) if resume else None
+    if saved is None:
+        refuse_used_folder(path)
+    elif data is None:
+        data = saved.data
     root = None if data is None else Path(data).resolve()
     images, _ = split_images(root, config.data, seed=config.run.seed)
+    check_trainable(config, images)
     if config.data.measure_statistics:
-        config = _measure(config, images)
-    path = Path(out) if out is not None else Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        config = _with_statistics(config, *(_measure(config, images) if saved is None else _saved_statistics(saved)))
     where = None if root is None else str(root)
-    folder = resume_run(path, config, where) if resume else start_run(path, config, where)
-    train(config, images, folder, resume=resume)
+    folder = (resume_run if resume else start_run)(path, config, where, images)
+    train(config, images, folder)
     report(path, config=config)
     return path
 
 
-def _measure(config: PretrainConfig, images: ImageSet) -> PretrainConfig:
-    mean, std = measure_statistics(
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel."""
+
+
+def _measure(config: PretrainConfig, images: ImageSet) -> Statistics:
+    return measure_statistics(
         images, channels=config.model.channels, max_pixels=config.data.max_pixels, seed=config.run.seed
     )
-    return _with_statistics(config, mean, std)
+
+
+def _saved_statistics(saved: SavedRun) -> Statistics:
+    data = saved.settings["data"]
+    return tuple(data["pixel_mean"]), tuple(data["pixel_std"])
 
 
 def _with_statistics(config: PretrainConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> PretrainConfig:
@@ -117,7 +132,7 @@ def report(run: str | Path, *, data: str | Path | None = None, config: PretrainC
         pictures=tuple(_complete_pictures(model, held_out, config)),
         normalized_pixels=config.loss.normalize_pixels,
         num_skipped=_count_lines(folder.skipped_images),
-        config_json=json.dumps(config_to_json(config), indent=2),
+        config_json=json.dumps(saved.settings, indent=2),
     )
     write_atomically(folder.report, render_report(page))
     return folder.report
@@ -154,7 +169,9 @@ def _cut(
         drawn = draw_regions(
             label_maps, num_regions=config.data.num_regions, generator=generator, area=config.data.region_area
         )
-        regions = torch.from_numpy(np.unique(drawn, axis=0)).unsqueeze(0)  # a picture of few regions repeats them
+        # A picture of few regions repeats them, and one of none has empty maps.
+        distinct = np.unique(drawn, axis=0)
+        regions = torch.from_numpy(distinct[distinct.any(axis=(1, 2))]).unsqueeze(0)
     return pixels.float() / torch.iinfo(pixels.dtype).max, regions
 
 

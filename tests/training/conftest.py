@@ -57,8 +57,8 @@ def run(images, tmp_path):
     """Train a configuration in a folder of the test; returns the folder."""
 
     def trained(config, name="run", *, resume=None):
-        folder = resume or start_run(tmp_path / name, config, str(images.root))
-        train(config, images, folder, resume=resume is not None)
+        folder = resume or start_run(tmp_path / name, config, str(images.root), images)
+        train(config, images, folder)
         return folder
 
     return trained

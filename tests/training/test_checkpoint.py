@@ -1,4 +1,3 @@
-import pytest
 import torch
 
 from rmae import RunConfig, build_model, load
@@ -65,6 +64,9 @@ def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path)
     assert [path.name for path in checkpoints.iterdir()] == ["update_000000003"]
 
 
-def test_without_a_checkpoint_there_is_nothing_to_go_on_from(tmp_path):
-    with pytest.raises(ValueError, match=r"no checkpoint .* to go on from"):
-        read_progress(tmp_path)
+def test_without_a_checkpoint_a_run_begins_at_the_beginning(config, tmp_path):
+    assert read_progress(tmp_path) == Progress(0, (0.0, 0.0, 0.0, 0.0), 0)
+    model, optimizer = trained(config, seed=1)
+    before = model.encoder.cls_token.clone()
+    restore_checkpoint(tmp_path, model, optimizer, Progress())
+    assert torch.equal(model.encoder.cls_token, before)

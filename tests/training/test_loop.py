@@ -15,6 +15,7 @@ from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
 from rmae.training import loop
 from rmae.training.finite import NonFiniteError
 from rmae.training.interruption import TrainingStopped
+from rmae.training.loop import check_trainable
 from rmae.training.metrics import read_metrics
 
 
@@ -208,3 +209,9 @@ def test_global_random_generators_are_left_alone(config, run):
     run(config)
     torch.rand(1)
     assert torch.equal(torch.get_rng_state(), after_one)
+
+
+def test_a_run_that_cannot_start_is_refused(config, images, change):
+    check_trainable(config, images)
+    with pytest.raises(ValueError, match=r"20 samples an epoch, fewer than one batch of 32: lower --batch-size"):
+        check_trainable(change(config, optimizer={"batch_size": 32}), images)

@@ -3,7 +3,7 @@ from rmae.training.progress_line import ProgressLine
 
 
 def show(capsys, *, shown=True, skipped=0, region_loss=0.25):
-    line = ProgressLine(num_updates=400, update=0, batch_size=32, shown=shown)
+    line = ProgressLine(400, 0, 32, shown=shown)
     with line:
         line.advance()
         line.show(Metrics(20, 1.0, 1.0, 0.75, region_loss, 0.1, 1e-3, 64.0, skipped))

@@ -1,13 +1,18 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from rmae.data.layouts import ImageSet
 from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run, write_atomically
+
+RUN = {"format": "run", "version": 1, "data": None, "images": "none"}
+IMAGES = ImageSet(Path("/images"), ("a.jpg", "b.jpg"))
 
 
 def test_a_run_comes_back(config, tmp_path):
-    start_run(tmp_path / "run", config, "/images")
+    start_run(tmp_path / "run", config, "/images", IMAGES)
     saved = read_run(tmp_path / "run")
     assert saved.config() == config
     assert saved.data == "/images"
@@ -16,20 +21,32 @@ def test_a_run_comes_back(config, tmp_path):
 def test_a_folder_with_something_in_it_is_refused(config, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"is not empty; choose another one \(--out\)"):
-        start_run(tmp_path, config, None)
+        start_run(tmp_path, config, None, IMAGES)
     with pytest.raises(ValueError, match="is not empty"):
-        start_run(tmp_path / "notes.txt", config, None)
+        start_run(tmp_path / "notes.txt", config, None, IMAGES)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_resuming_may_change_the_machine_but_not_the_model(config, change, tmp_path):
-    start_run(tmp_path, config, None)
-    resume_run(tmp_path, change(config, data={"num_workers": 2}, optimizer={"updates": 99}), None)
+    start_run(tmp_path, config, None, IMAGES)
+    resume_run(tmp_path, change(config, data={"num_workers": 2}, optimizer={"updates": 99}), None, IMAGES)
     assert read_run(tmp_path).config().optimizer.updates == 99
     with pytest.raises(ValueError, match=r"has model\.mask_ratio 0\.75, not 0\.5; a resumed run cannot change it"):
-        resume_run(tmp_path, replace(config, model=replace(config.model, mask_ratio=0.5)), None)
+        resume_run(tmp_path, replace(config, model=replace(config.model, mask_ratio=0.5)), None, IMAGES)
     with pytest.raises(ValueError, match=r"has optimizer\.batch_size 8, not 4"):
-        resume_run(tmp_path, change(config, optimizer={"batch_size": 4}), None)
+        resume_run(tmp_path, change(config, optimizer={"batch_size": 4}), None, IMAGES)
+
+
+def test_resuming_on_other_images_is_refused(config, tmp_path):
+    start_run(tmp_path, config, "/images", IMAGES)
+    moved = IMAGES._replace(root=Path("/elsewhere"))
+    resume_run(tmp_path, config, "/elsewhere", moved)
+    assert read_run(tmp_path).data == "/elsewhere"
+    for names in (("a.jpg",), ("a.jpg", "c.jpg")):
+        with pytest.raises(
+            ValueError, match=r"was trained on other images \(2 images, sha256 \w+\) than those there now"
+        ):
+            resume_run(tmp_path, config, "/images", IMAGES._replace(names=names))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +57,9 @@ def test_resuming_may_change_the_machine_but_not_the_model(config, change, tmp_p
         ("[]", "does not describe a run"),
         ('{"format": "model"}', "does not describe a run.*it is a model"),
         (json.dumps({"format": "run", "version": 9, "data": None, "config": {}}), "of format version 9; .* version 1"),
-        (json.dumps({"format": "run", "version": 1, "data": None, "config": {"name": 3}}), "config.json .*name"),
+        (json.dumps({"format": "run", "version": 1, "config": {}}), "it lacks config, data or images"),
+        (json.dumps(RUN | {"config": {"name": 3}}), "config.json .*name"),
+        (json.dumps(RUN | {"config": {"data": {"regions": "my.source"}}}), r"source of the user's own \(my\.source\)"),
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path, contents, sentence):

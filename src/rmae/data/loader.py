@@ -1,10 +1,13 @@
 """Batches from worker processes, and their way to the device."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples, Sample, collate
@@ -32,9 +35,23 @@ def make_loader(
         collate_fn=collate,
         pin_memory=pin_memory,
         worker_init_fn=_leave_signals_to_the_main_process if num_workers else None,
-        persistent_workers=num_workers > 0,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
+
+
+@contextmanager
+def open_batches(loader: DataLoader[Sample]) -> Iterator[Iterator[Batch]]:
+    """Iterate over a loader; its workers end with the block, whatever ends it.
+
+    Left to the garbage collector, they would outlive an error that is still looked at, and since they ignore SIGTERM,
+    the interpreter would wait for them at its end.
+    """
+    batches = iter(loader)
+    try:
+        yield batches
+    finally:
+        if isinstance(batches, _MultiProcessingDataLoaderIter):
+            batches._shutdown_workers()
 
 
 def _leave_signals_to_the_main_process(worker_id: int) -> None:

@@ -52,12 +52,15 @@ def save_checkpoint(
 
 
 def read_progress(run: Path) -> Progress:
-    """How far the newest checkpoint of a run is.
+    """How far the newest checkpoint of a run is; the start where there is none yet.
 
     Raises:
-        ValueError: There is no checkpoint, or it cannot be read.
+        ValueError: The checkpoint cannot be read.
     """
-    scalars = read_scalars(_require_checkpoint(run))
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
+        return Progress()
+    scalars = read_scalars(checkpoint)
     return Progress(scalars["update"], tuple(scalars["window_sums"]), scalars["window_updates"])
 
 
@@ -65,15 +68,17 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
     """Give a model and its AdamW the state of a run's newest checkpoint.
 
     Args:
-        run: The run's folder.
+        run: The run's folder; nothing happens where it has no checkpoint yet.
         model: The plain model, on its device.
         optimizer: AdamW over its parameters.
         progress: Of `read_progress`.
 
     Raises:
-        ValueError: There is no checkpoint, or it cannot be read.
+        ValueError: The checkpoint cannot be read.
     """
-    checkpoint = _require_checkpoint(run)
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
+        return
     model.load_state_dict(read_tensors(checkpoint, "model."))
     moments = read_tensors(checkpoint, "optimizer.")
     for name, parameter in model.named_parameters():
@@ -83,13 +88,6 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
                 "step": torch.tensor(float(progress.update), device=parameter.device),
                 **state,
             }
-
-
-def _require_checkpoint(run: Path) -> Path:
-    checkpoint = newest_checkpoint(run)
-    if checkpoint is None:
-        raise ValueError(f"there is no checkpoint in {run} to go on from; start the run anew in another folder")
-    return checkpoint
 
 
 def prune_checkpoints(folder: Path, config: RunConfig) -> None:

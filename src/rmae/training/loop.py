@@ -9,12 +9,13 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from rmae.config import PretrainConfig
 from rmae.data.layouts import ImageSet
-from rmae.data.loader import make_loader, to_device
+from rmae.data.loader import make_loader, open_batches, to_device
 from rmae.data.order import BatchOrder
-from rmae.data.samples import PretrainSamples
+from rmae.data.samples import PretrainSamples, Sample
 from rmae.data.skips import SkipLog
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.models.losses import Losses, pretrain_losses
@@ -30,40 +31,42 @@ from rmae.training.schedule import lr_factor
 _PRECISION = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
-def train(config: PretrainConfig, images: ImageSet, folder: RunFolder, *, resume: bool) -> None:
+def check_trainable(config: PretrainConfig, images: ImageSet) -> None:
+    """Raise a ValueError if a run could not even start: no such device, or fewer samples than a batch."""
+    if config.run.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
+    samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
+    _order(config, len(samples), rank=0, world_size=1, first_update=0)
+
+
+def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
     """Train a model; leave checkpoints and metrics in a run's folder.
 
     Args:
         config: The run.
         images: What to train on.
-        folder: Where everything goes; exists.
-        resume: Go on from the newest checkpoint instead of from random weights.
+        folder: Where everything goes; exists. Where it has a checkpoint, training goes on from the newest.
 
     Raises:
-        ValueError: The data do not fill a batch, too many images cannot be read, or there is nothing to resume.
+        ValueError: The data do not fill a batch, or too many images cannot be read.
         NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
         TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
     """
-    progress = read_progress(folder.path) if resume else Progress()
-    learner = _set_up(config, folder, progress, resume=resume)
+    progress = read_progress(folder.path)
+    learner = _set_up(config, folder, progress)
     fabric, optimizer, accumulate = learner.fabric, learner.optimizer, config.optimizer.accumulate
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
+    loader = _make_loader(config, fabric, samples, progress.update)
     num_updates = config.optimizer.num_updates(len(samples))
-    batches = iter(_make_loader(config, fabric, samples, progress.update, num_updates))
-    mean, std = (
-        torch.tensor(values, device=fabric.device) for values in (config.data.pixel_mean, config.data.pixel_std)
-    )
+    mean = torch.tensor(config.data.pixel_mean, device=fabric.device)
+    std = torch.tensor(config.data.pixel_std, device=fabric.device)
     guard = FiniteGuard(fabric.device)
     optimizer.found_inf = guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]  # read by the fused step
     window = MetricWindow(fabric.device, progress.window_sums, progress.window_updates)
     skips = SkipLog(folder.path, num_images=len(images.names), max_bad_share=config.data.max_bad_share)
-    line = ProgressLine(
-        num_updates=num_updates,
-        update=progress.update,
-        batch_size=config.optimizer.batch_size,
-        shown=fabric.is_global_zero,
-    )
-    with StopSignal() as stop, closing(MetricLog(folder, progress.update)) as log, line:
+    log = MetricLog(folder, progress.update)
+    line = ProgressLine(num_updates, progress.update, config.optimizer.batch_size, shown=fabric.is_global_zero)
+    with StopSignal() as stop, open_batches(loader) as batches, closing(log), line:
         line.print(_describe(config, learner.model, len(images.names), len(samples), num_updates))
         for update in range(progress.update, num_updates):
             lr = config.optimizer.lr * lr_factor(update, num_updates=num_updates, warmup=config.optimizer.warmup)
@@ -113,9 +116,7 @@ class _Learner(NamedTuple):
     wrapped_optimizer: torch.optim.Optimizer
 
 
-def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress, *, resume: bool) -> _Learner:
-    if config.run.accelerator == "gpu" and not torch.cuda.is_available():
-        raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
+def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress) -> _Learner:
     fabric = Fabric(accelerator=config.run.accelerator, devices=1, precision=_PRECISION[config.run.precision])  # pyright: ignore[reportArgumentType]
     fabric.launch()
     model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
@@ -123,24 +124,31 @@ def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress, *, re
     # Fabric takes the compiled wrapper off and puts it back around what it wraps the model in.
     compiled = cast(nn.Module, torch.compile(model)) if config.run.compile else model
     wrapped, wrapped_optimizer = fabric.setup(compiled, optimizer)
-    if resume:
-        restore_checkpoint(folder.path, model, optimizer, progress)
+    restore_checkpoint(folder.path, model, optimizer, progress)
     return _Learner(fabric, model, optimizer, wrapped, wrapped_optimizer)
 
 
-def _make_loader(config: PretrainConfig, fabric: Fabric, samples: PretrainSamples, first_update: int, num_updates: int):
-    order = BatchOrder(
-        num_samples=len(samples),
-        batch_size=config.optimizer.batch_size,
-        steps_per_update=config.optimizer.accumulate,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-        seed=config.run.seed,
-        first_update=first_update,
-        num_updates=num_updates,
+def _make_loader(
+    config: PretrainConfig, fabric: Fabric, samples: PretrainSamples, first_update: int
+) -> DataLoader[Sample]:
+    order = _order(
+        config, len(samples), rank=fabric.global_rank, world_size=fabric.world_size, first_update=first_update
     )
     num_workers = len(os.sched_getaffinity(0)) if config.data.num_workers is None else config.data.num_workers
     return make_loader(samples, order, num_workers=num_workers, pin_memory=fabric.device.type == "cuda")
+
+
+def _order(config: PretrainConfig, num_samples: int, *, rank: int, world_size: int, first_update: int) -> BatchOrder:
+    return BatchOrder(
+        num_samples=num_samples,
+        batch_size=config.optimizer.batch_size,
+        steps_per_update=config.optimizer.accumulate,
+        rank=rank,
+        world_size=world_size,
+        seed=config.run.seed,
+        first_update=first_update,
+        num_updates=config.optimizer.num_updates(num_samples),
+    )
 
 
 def _losses(

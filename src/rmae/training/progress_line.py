@@ -20,7 +20,7 @@ class ProgressLine:
         shown: Whether to show anything; False on all ranks but the first.
     """
 
-    def __init__(self, *, num_updates: int, update: int, batch_size: int, shown: bool) -> None:
+    def __init__(self, num_updates: int, update: int, batch_size: int, *, shown: bool) -> None:
         self._num_updates = num_updates
         self._batch_size = batch_size
         self._console = Console(quiet=not shown)

@@ -1,5 +1,6 @@
 """The folder of a run: what stands where, and when an old one may be gone on with."""
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 from rmae.config import PretrainConfig
 from rmae.config_json import config_from_json, config_to_json
+from rmae.data.layouts import ImageSet
 from rmae.models.weights import CHECKPOINTS
 
 FORMAT_VERSION = 1
@@ -65,6 +67,8 @@ class SavedRun(NamedTuple):
     """The configuration as JSON."""
     data: str | None
     """The folder of images; None = the bundled photographs."""
+    images: str
+    """What the list of images was, in short."""
     file: Path
     """Where this stands."""
 
@@ -87,26 +91,48 @@ def write_atomically(path: Path, text: str) -> None:
     partial.rename(path)
 
 
-def start_run(path: Path, config: PretrainConfig, data: str | None) -> RunFolder:
-    """Make the folder of a new run.
-
-    Raises:
-        ValueError: There is something in the folder already.
-    """
+def refuse_used_folder(path: Path) -> None:
+    """Raise a ValueError if there is something in the folder of a new run already."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(
             f"the run folder {path} is not empty; choose another one (--out), or go on with the run in it (--resume)"
         )
+
+
+def start_run(path: Path, config: PretrainConfig, data: str | None, images: ImageSet) -> RunFolder:
+    """Make the folder of a new run.
+
+    Args:
+        path: The folder, new or empty.
+        config: The run.
+        data: The folder of images; None = the bundled photographs.
+        images: What the run trains on.
+
+    Raises:
+        ValueError: There is something in the folder already.
+    """
+    refuse_used_folder(path)
     path.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(path)
-    save_run(folder, config, data)
+    _save_run(folder, config, data, images)
     return folder
 
 
-def save_run(folder: RunFolder, config: PretrainConfig, data: str | None) -> None:
-    """Write a run's configuration."""
-    saved = {"format": "run", "version": FORMAT_VERSION, "data": data, "config": config_to_json(config)}
+def _save_run(folder: RunFolder, config: PretrainConfig, data: str | None, images: ImageSet) -> None:
+    saved = {
+        "format": "run",
+        "version": FORMAT_VERSION,
+        "data": data,
+        "images": _fingerprint(images),
+        "config": config_to_json(config),
+    }
     write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
+
+
+def _fingerprint(images: ImageSet) -> str:
+    """Number of images and a digest of their names: which sample comes when depends on both."""
+    digest = hashlib.sha256("\n".join(images.names).encode()).hexdigest()
+    return f"{len(images.names)} images, sha256 {digest[:16]}"
 
 
 def read_run(path: Path) -> SavedRun:
@@ -120,28 +146,35 @@ def read_run(path: Path) -> SavedRun:
         saved = json.loads(file.read_text(encoding="utf-8"))
         if saved["format"] != "run":
             raise ValueError(f"it is a {saved['format']}")
-        version, data, config = saved["version"], saved["data"], saved["config"]
+        version = saved["version"]
     except FileNotFoundError:
         raise ValueError(f"there is no run in {path}: {file.name} is missing") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} does not describe a run ({error})") from error
     if version != FORMAT_VERSION:
         raise ValueError(f"{path} is a run of format version {version}; this rmae reads version {FORMAT_VERSION}")
-    return SavedRun(config, data, file)
+    if not {"config", "data", "images"} <= saved.keys():
+        raise ValueError(f"{file} does not describe a run (it lacks config, data or images)")
+    return SavedRun(saved["config"], saved["data"], saved["images"], file)
 
 
-def resume_run(path: Path, config: PretrainConfig, data: str | None) -> RunFolder:
-    """Open the folder of an earlier run to go on with it.
+def resume_run(path: Path, config: PretrainConfig, data: str | None, images: ImageSet) -> RunFolder:
+    """Open the folder of an earlier run to go on with it; the arguments are those of `start_run`.
 
     Raises:
-        ValueError: There is no run, or the settings differ in more than what may change.
+        ValueError: There is no run, the settings differ in more than what may change, or the images are others.
     """
-    old = read_run(path).settings
-    for knob, (was, wanted) in _differences(old, config_to_json(config)).items():
+    saved = read_run(path)
+    for knob, (was, wanted) in _differences(saved.settings, config_to_json(config)).items():
         if knob not in _MAY_CHANGE:
             raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
+    if saved.images != _fingerprint(images):
+        raise ValueError(
+            f"the run in {path} was trained on other images ({saved.images}) than those there now "
+            f"({_fingerprint(images)}); bring the same files back, or start a new run"
+        )
     folder = RunFolder(path)
-    save_run(folder, config, data)
+    _save_run(folder, config, data, images)
     return folder
 
 
