@@ -7,7 +7,7 @@ from PIL import Image
 from rmae.config import DataConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config() -> PretrainConfig:
     """An R-MAE that trains on a few small images within a second on a CPU."""
     return PretrainConfig(
@@ -34,7 +34,16 @@ def tiny_config() -> PretrainConfig:
 @pytest.fixture
 def photo_folder(tmp_path: Path) -> Path:
     """A folder of six small pictures, each of its own size and noise, one half of it brighter than the other."""
-    folder = tmp_path / "photos"
+    return _write_photos(tmp_path / "photos")
+
+
+@pytest.fixture(scope="session")
+def lasting_photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `photo_folder`, for what is made once; not to be changed."""
+    return _write_photos(tmp_path_factory.mktemp("lasting") / "photos")
+
+
+def _write_photos(folder: Path) -> Path:
     folder.mkdir()
     for i in range(6):
         height, width = 48 + 4 * i, 80 - 4 * i

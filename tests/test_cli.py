@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,11 +47,17 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> Complaint:
     return run
 
 
-@pytest.fixture
-def finished_run(photo_folder: Path, tmp_path: Path) -> Path:
-    out = tmp_path / "run"
-    assert cli.run(["pretrain", "--data", str(photo_folder), "--out", str(out), *TINY]) == 0
+@pytest.fixture(scope="module")
+def made_run(lasting_photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "run"
+    assert cli.run(["pretrain", "--data", str(lasting_photo_folder), "--out", str(out), *TINY]) == 0
     return out
+
+
+@pytest.fixture
+def finished_run(made_run: Path, tmp_path: Path) -> Path:
+    """A run of its own for each test, copied from one that was trained once."""
+    return Path(shutil.copytree(made_run, tmp_path / "run"))
 
 
 def environment() -> dict[str, str]:

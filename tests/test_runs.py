@@ -36,9 +36,15 @@ def skipped(run: Path) -> list[str]:
     return [json.loads(line)["name"] for line in (run / "skipped_images.jsonl").read_text().splitlines()]
 
 
+@pytest.fixture(scope="module")
+def made_run(tiny_config: PretrainConfig, lasting_photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pretrain(tiny_config, data=lasting_photo_folder, out=tmp_path_factory.mktemp("made") / "run")
+
+
 @pytest.fixture
-def finished_run(tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path) -> Path:
-    return pretrain(tiny_config, data=photo_folder, out=tmp_path / "run")
+def finished_run(made_run: Path, tmp_path: Path) -> Path:
+    """A run of its own for each test, copied from one that was trained once."""
+    return Path(shutil.copytree(made_run, tmp_path / "run"))
 
 
 @contextmanager

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rmae.regions.sam import SamJson
     from rmae.regions.source import RegionSource
     from rmae.runs import pretrain, report
+    from rmae.training.finite import NonFiniteError
+    from rmae.training.interruption import TrainingStopped
 
 _HOMES = {
     "DataConfig": "rmae.config",
@@ -22,6 +24,7 @@ _HOMES = {
     "Losses": "rmae.models.losses",
     "MaskedAutoencoder": "rmae.models.masked_autoencoder",
     "ModelConfig": "rmae.config",
+    "NonFiniteError": "rmae.training.finite",
     "OptimizerConfig": "rmae.config",
     "PRESETS": "rmae.presets",
     "PretrainConfig": "rmae.config",
@@ -29,6 +32,7 @@ _HOMES = {
     "RegionSource": "rmae.regions.source",
     "RunConfig": "rmae.config",
     "SamJson": "rmae.regions.sam",
+    "TrainingStopped": "rmae.training.interruption",
     "build_model": "rmae.models.build",
     "encode": "rmae.models.masked_autoencoder",
     "felzenszwalb": "rmae.regions.felzenszwalb",
@@ -41,7 +45,8 @@ _HOMES = {
 }
 __all__ = [
     "PRESETS", "DataConfig", "Felzenszwalb", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
-    "OptimizerConfig", "PretrainConfig", "PretrainOutput", "RegionSource", "RunConfig", "SamJson", "build_model",
+    "NonFiniteError", "OptimizerConfig", "PretrainConfig", "PretrainOutput", "RegionSource", "RunConfig", "SamJson",
+    "TrainingStopped", "build_model",
     "encode", "felzenszwalb", "from_reference", "load", "preset", "pretrain", "pretrain_losses", "report",
 ]  # fmt: skip
 

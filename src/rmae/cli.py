@@ -54,9 +54,15 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stdout = None  # whoever read the output has gone; nothing can be said, and nothing has to be
         return FAILED
-    except (ValueError, ArithmeticError, OSError) as error:
+    except (ValueError, OSError) as error:
         return _complain(error, FAILED)
     except (RuntimeError, MemoryError) as error:
+        if "DataLoader worker" in str(error):
+            return _complain(
+                "a process that reads images was ended from outside, perhaps because memory ran out; lower "
+                "--num-workers or --batch-size, then go on with --resume",
+                FAILED,
+            )
         if not _is_out_of_memory(error):
             raise
         return _complain(
@@ -65,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
             FAILED,
         )
     except KeyboardInterrupt:
-        return _complain("interrupted before there was anything to save", FAILED)
+        return _complain("interrupted", FAILED)
     return DONE
 
 
@@ -116,7 +122,7 @@ def _parse(kind: type[Arguments], command: str, arguments: list[str], default: A
         with redirect_stderr(complaint):
             parsed, unknown = tyro.cli(
                 kind,
-                prog=f"rmae {command}",
+                prog=f"rmae {command}" + (" [PRESET]" if command == "pretrain" else ""),
                 args=arguments,
                 default=tyro.MISSING_NONPROP if default is None else default,
                 config=(tyro.conf.OmitArgPrefixes,),
@@ -128,7 +134,9 @@ def _parse(kind: type[Arguments], command: str, arguments: list[str], default: A
             raise
         raise UsageError(f"{_first_paragraph(complaint.getvalue())}; see rmae {command} --help") from None
     if unknown:
-        near = _suggest(unknown[0], _flags(kind)) if unknown[0].startswith("-") else " (options start with --)"
+        near = _suggest(unknown[0], _flags(kind))
+        if not unknown[0].startswith("-"):
+            near = " (options start with --, and a preset comes before them)"
         raise UsageError(f"there is no option {unknown[0]}{near}; see rmae {command} --help")
     return parsed
 
@@ -228,6 +236,7 @@ def _pretrain(arguments: list[str]) -> None:
     chosen = _parse(PretrainArguments, "pretrain", _without_preset(arguments), default)
 
     from rmae.runs import pretrain
+    from rmae.training.finite import NonFiniteError
     from rmae.training.interruption import TrainingStopped
 
     try:
@@ -235,6 +244,8 @@ def _pretrain(arguments: list[str]) -> None:
     except TrainingStopped as stopped:
         print(f"rmae: {stopped}", file=sys.stderr)
         sys.exit(STOPPED)
+    except NonFiniteError as error:
+        raise ValueError(error) from error
     print(f"report: {run_folder / 'report.html'}")
 
 
@@ -246,15 +257,14 @@ def _default_config(arguments: list[str]) -> "PretrainConfig":
     """The configuration that the flags change: of the preset, or of the run that is resumed."""
     from rmae.presets import PRESETS, preset
 
-    if _without_preset(arguments) is not arguments:
-        if arguments[0] not in PRESETS:
-            raise UsageError(f"there is no preset {arguments[0]!r}{_suggest(arguments[0], PRESETS)}")
-        return preset(arguments[0])
+    name = "demo" if _without_preset(arguments) is arguments else arguments[0]
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}{_suggest(name, PRESETS)}")
     if "--resume" in arguments and (out := _value_of("--out", arguments)):
         from rmae.training.run_folder import read_run
 
         return read_run(Path(out)).config()
-    return preset("demo")
+    return preset(name)
 
 
 def _value_of(flag: str, arguments: list[str]) -> str | None:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rmae.config_checks import check_values, check_width, require
 from rmae.ops.grid import grid_shape, num_visible_patches
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.sam import SamJson
@@ -21,6 +22,7 @@ class EncoderShape(NamedTuple):
 
 
 ENCODER_SHAPES = {
+    "micro": EncoderShape(128, 4, 4),
     "tiny": EncoderShape(192, 12, 3),
     "small": EncoderShape(384, 12, 6),
     "base": EncoderShape(768, 12, 12),
@@ -28,23 +30,6 @@ ENCODER_SHAPES = {
     "huge": EncoderShape(1280, 32, 16),
 }
 """The sizes that `ModelConfig.size` names."""
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
-
-
-def _check_values(config: Any) -> None:
-    """Check what holds for every knob: a choice is one of those named, and a number is finite."""
-    for knob in fields(config):
-        value = getattr(config, knob.name)
-        if get_origin(knob.type) is Literal:
-            choices = get_args(knob.type)
-            _require(value in choices, f"{knob.name} is {value!r}; it must be one of {', '.join(choices)}")
-        numbers = value if isinstance(value, tuple) else (value,)
-        finite = all(math.isfinite(number) for number in numbers if isinstance(number, float))
-        _require(finite, f"{knob.name} is {value}; it must be finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +48,8 @@ class ModelConfig:
     """Share of the patches to hide, in (0, 1), with at least one patch visible and one hidden."""
     region_mask_ratio: float | None = None
     """Share of each region map's patches to hide; None = the same as mask_ratio."""
-    size: Literal["tiny", "small", "base", "large", "huge"] = "base"
-    """Pixel encoder, sized as ViT-Ti, S, B, L or H."""
+    size: Literal["micro", "tiny", "small", "base", "large", "huge"] = "base"
+    """Pixel encoder, sized as ViT-Ti, S, B, L or H; micro is for trying things out."""
     embed_dim: int | None = None
     """Width of the pixel encoder, divisible by 4 and by num_heads; None = as size says."""
     depth: int | None = None
@@ -111,6 +96,17 @@ class ModelConfig:
         )
 
     @property
+    def num_visible(self) -> int:
+        """Patches of an image that stay visible, K."""
+        return num_visible_patches(math.prod(self.grid), self.mask_ratio)
+
+    @property
+    def region_num_visible(self) -> int:
+        """Patches of a region map that stay visible."""
+        ratio = self.mask_ratio if self.region_mask_ratio is None else self.region_mask_ratio
+        return num_visible_patches(math.prod(self.grid), ratio)
+
+    @property
     def has_pixel_decoder(self) -> bool:
         """Whether pixels are reconstructed."""
         return self.task != "rae"
@@ -122,19 +118,19 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_values(self)
+        check_values(self)
         for name in _POSITIVE_MODEL_FIELDS:
             value = getattr(self, name)
-            _require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
-        _require(self.mlp_ratio > 0, f"mlp_ratio is {self.mlp_ratio}; it must be above 0")
+            require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
+        require(self.mlp_ratio > 0, f"mlp_ratio is {self.mlp_ratio}; it must be above 0")
         self._check_image_size()
         self._check_ratio("mask_ratio", self.mask_ratio)
         if self.region_mask_ratio is not None:
             self._check_ratio("region_mask_ratio", self.region_mask_ratio)
         encoder = self.encoder_shape
-        _check_width("embed_dim", encoder.embed_dim, num_heads=encoder.num_heads)
-        _check_width("decoder_embed_dim", self.decoder_embed_dim, decoder_num_heads=self.decoder_num_heads)
-        _check_width(
+        check_width("embed_dim", encoder.embed_dim, num_heads=encoder.num_heads)
+        check_width("decoder_embed_dim", self.decoder_embed_dim, decoder_num_heads=self.decoder_num_heads)
+        check_width(
             "region_embed_dim",
             self.region_embed_dim,
             region_encoder_num_heads=self.region_encoder_num_heads,
@@ -143,22 +139,22 @@ class ModelConfig:
 
     def _check_image_size(self) -> None:
         size = self.img_size
-        _require(isinstance(size, int) or len(size) == 2, f"img_size is {size}; give one side, or height and width")
+        require(isinstance(size, int) or len(size) == 2, f"img_size is {size}; give one side, or height and width")
         for side in self.image_hw:
-            _require(side >= 1, f"img_size is {size}; every side must be at least 1 pixel")
+            require(side >= 1, f"img_size is {size}; every side must be at least 1 pixel")
             below = side // self.patch_size * self.patch_size
             nearest = " or ".join(str(s) for s in (below, below + self.patch_size) if s > 0)
-            _require(
+            require(
                 side % self.patch_size == 0,
                 f"img_size {side} is not divisible by patch_size {self.patch_size}; the nearest that are: {nearest}",
             )
 
     def _check_ratio(self, name: str, ratio: float) -> None:
-        _require(0 < ratio < 1, f"{name} is {ratio}; it must lie between 0 and 1, both excluded")
+        require(0 < ratio < 1, f"{name} is {ratio}; it must lie between 0 and 1, both excluded")
         num_patches = math.prod(self.grid)
         visible = num_visible_patches(num_patches, ratio)
         which = "visible" if visible == 0 else "hidden"
-        _require(
+        require(
             0 < visible < num_patches,
             f"with {name} {ratio} none of the {num_patches} patches is {which}; at least one must be: "
             "change the ratio, or take a larger img_size or a smaller patch_size",
@@ -172,10 +168,7 @@ _POSITIVE_MODEL_FIELDS = (
 )  # fmt: skip
 
 
-def _check_width(name: str, width: int, **heads: int) -> None:
-    _require(width % 4 == 0, f"{name} is {width}; it must be divisible by 4 for the sine-cosine positions")
-    for heads_name, num_heads in heads.items():
-        _require(width % num_heads == 0, f"{name} {width} is not divisible by {heads_name} {num_heads}")
+_PILLOW_LIMIT = 178_956_970  # pixels above which Pillow takes an image for a decompression bomb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,34 +206,37 @@ class DataConfig:
     max_pixels: int = 80_000_000
     """Images with more pixels are skipped as absurdly large."""
     max_bad_share: float = 0.05
-    """Training stops when more than this share of the images cannot be read, in [0, 1]."""
+    """Training stops when more than this share of the images cannot be read, in [0, 1]; one always may be bad."""
     num_workers: int | None = None
     """Processes that read images; 0 = read in the training process, None = one for each core."""
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_values(self)
-        _require(self.held_out >= 0, f"held_out is {self.held_out}; it must be at least 0")
-        _require(self.crops_per_image >= 1, f"crops_per_image is {self.crops_per_image}; it must be at least 1")
+        check_values(self)
+        require(self.held_out >= 0, f"held_out is {self.held_out}; it must be at least 0")
+        require(self.crops_per_image >= 1, f"crops_per_image is {self.crops_per_image}; it must be at least 1")
         for name, (low, high) in (("crop_scale", self.crop_scale), ("crop_ratio", self.crop_ratio)):
-            _require(0 < low <= high, f"{name} is {low} to {high}; it must run from above 0 to no less")
-        _require(
+            require(0 < low <= high, f"{name} is {low} to {high}; it must run from above 0 to no less")
+        require(
             self.crop_scale[1] <= 1, f"crop_scale ends at {self.crop_scale[1]}; a crop covers at most 1 of the image"
         )
-        _require(0 <= self.flip <= 1, f"flip is {self.flip}; it is a probability in [0, 1]")
-        _require(
+        require(0 <= self.flip <= 1, f"flip is {self.flip}; it is a probability in [0, 1]")
+        require(
             len(self.pixel_mean) == len(self.pixel_std),
             f"pixel_mean has {len(self.pixel_mean)} values and pixel_std {len(self.pixel_std)}; give one per channel",
         )
-        _require(len(self.pixel_mean) > 0, "pixel_mean is empty; give one value per channel")
-        _require(min(self.pixel_std) > 0, f"pixel_std is {self.pixel_std}; each value must be above 0")
-        _require(self.num_regions >= 1, f"num_regions is {self.num_regions}; it must be at least 1")
+        require(len(self.pixel_mean) > 0, "pixel_mean is empty; give one value per channel")
+        require(min(self.pixel_std) > 0, f"pixel_std is {self.pixel_std}; each value must be above 0")
+        require(self.num_regions >= 1, f"num_regions is {self.num_regions}; it must be at least 1")
         low, high = self.region_area
-        _require(0 <= low <= high <= 1, f"region_area is {low} to {high}; it must run from at least 0 to at most 1")
-        _require(self.max_pixels >= 1, f"max_pixels is {self.max_pixels}; it must be at least 1")
-        _require(0 <= self.max_bad_share <= 1, f"max_bad_share is {self.max_bad_share}; it must lie in [0, 1]")
+        require(0 <= low <= high <= 1, f"region_area is {low} to {high}; it must run from at least 0 to at most 1")
+        require(
+            1 <= self.max_pixels <= _PILLOW_LIMIT,
+            f"max_pixels is {self.max_pixels}; it must be at least 1 and at most {_PILLOW_LIMIT}, where Pillow refuses",
+        )
+        require(0 <= self.max_bad_share <= 1, f"max_bad_share is {self.max_bad_share}; it must lie in [0, 1]")
         workers = self.num_workers
-        _require(workers is None or workers >= 0, f"num_workers is {workers}; it must be at least 0, or None")
+        require(workers is None or workers >= 0, f"num_workers is {workers}; it must be at least 0, or None")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,10 +256,10 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_values(self)
+        check_values(self)
         for name in ("pixel_weight", "region_weight", "background_weight"):
             value = getattr(self, name)
-            _require(value >= 0, f"{name} is {value}; it must be at least 0")
+            require(value >= 0, f"{name} is {value}; it must be at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,24 +299,24 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_values(self)
-        _require(
+        check_values(self)
+        require(
             (self.epochs is None) != (self.updates is None),
-            f"epochs is {self.epochs} and updates is {self.updates}; give one of them and None for the other",
+            f"epochs is {self.epochs} and updates is {self.updates}; one of them must be None, as in --updates None",
         )
-        _require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs}; it must be above 0")
-        _require(self.updates is None or self.updates >= 1, f"updates is {self.updates}; it must be at least 1")
-        _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be at least 1")
-        _require(
+        require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs}; it must be above 0")
+        require(self.updates is None or self.updates >= 1, f"updates is {self.updates}; it must be at least 1")
+        require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be at least 1")
+        require(
             self.accumulate >= 1 and self.batch_size % self.accumulate == 0,
             f"batch_size {self.batch_size} cannot be split into accumulate {self.accumulate} equal steps",
         )
-        _require(self.base_lr > 0, f"base_lr is {self.base_lr}; it must be above 0")
-        _require(0 <= self.warmup < 1, f"warmup is {self.warmup}; it is a share of the updates in [0, 1)")
-        _require(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}; it must be at least 0")
-        _require(all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; each must lie in [0, 1)")
+        require(self.base_lr > 0, f"base_lr is {self.base_lr}; it must be above 0")
+        require(0 <= self.warmup < 1, f"warmup is {self.warmup}; it is a share of the updates in [0, 1)")
+        require(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}; it must be at least 0")
+        require(all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; each must lie in [0, 1)")
         clip = self.clip_grad
-        _require(clip is None or clip > 0, f"clip_grad is {clip}; it must be above 0, or None")
+        require(clip is None or clip > 0, f"clip_grad is {clip}; it must be above 0, or None")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +327,8 @@ class RunConfig:
     """Seed of everything random, >= 0. The same seed gives the same batches with any number of workers."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Device to train on."""
+    num_threads: int | None = None
+    """Threads of the arithmetic on a CPU; None = as torch chooses. Leave cores to the workers."""
     precision: Literal["float32", "bf16"] = "float32"
     """Arithmetic of the model; weights, losses and optimiser are float32 in any case."""
     compile: bool = False
@@ -346,13 +344,13 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_values(self)
-        _require(self.seed >= 0, f"seed is {self.seed}; it must be at least 0")
-        for name in ("log_every", "checkpoint_every", "keep_newest"):
+        check_values(self)
+        require(self.seed >= 0, f"seed is {self.seed}; it must be at least 0")
+        for name in ("num_threads", "log_every", "checkpoint_every", "keep_newest"):
             value = getattr(self, name)
-            _require(value >= 1, f"{name} is {value}; it must be at least 1")
+            require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
         every = self.keep_every
-        _require(
+        require(
             every is None or (every >= 1 and every % self.checkpoint_every == 0),
             f"keep_every is {every}; it must be a multiple of checkpoint_every {self.checkpoint_every}, or None",
         )
@@ -372,12 +370,16 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         """Check what concerns more than one part."""
-        _require(
+        require(
+            not self.loss.normalize_pixels or self.model.patch_size**2 * self.model.channels > 1,
+            "a patch of one value has no variance to normalise by; take a larger patch_size, or no normalize_pixels",
+        )
+        require(
             not self.model.has_region_branch or self.data.regions is not None,
             f"the task is {self.model.task} but regions is None; name a source of regions, or take the task mae",
         )
         num_means = len(self.data.pixel_mean)
-        _require(
+        require(
             self.data.measure_statistics or num_means == self.model.channels,
             f"channels is {self.model.channels} but pixel_mean has {num_means} value(s); give one mean and "
             "one standard deviation per channel (--pixel-mean, --pixel-std), or have them measured "

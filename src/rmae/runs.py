@@ -19,11 +19,13 @@ from rmae.data.statistics import measure_statistics
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
+from rmae.regions.sam import SamJson
 from rmae.training.loop import check_trainable, train
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import (
     RunFolder,
     SavedRun,
+    fingerprint,
     read_run,
     refuse_used_folder,
     resume_run,
@@ -67,7 +69,8 @@ def pretrain(
         data = saved.data
     root = None if data is None else Path(data).resolve()
     images, _ = split_images(root, config.data, seed=config.run.seed)
-    check_trainable(config, images)
+    config = _with_absolute_paths(config)
+    check_trainable(config, images, folder=path)
     if config.data.measure_statistics:
         config = _with_statistics(config, *(_measure(config, images) if saved is None else _saved_statistics(saved)))
     where = None if root is None else str(root)
@@ -75,6 +78,15 @@ def pretrain(
     train(config, images, folder)
     report(path, config=config)
     return path
+
+
+def _with_absolute_paths(config: PretrainConfig) -> PretrainConfig:
+    """Name files so that the run can be resumed and reported from any directory."""
+    match config.data.regions:
+        case SamJson(folder=masks):
+            return replace(config, data=replace(config.data, regions=SamJson(folder=str(Path(masks).resolve()))))
+        case _:
+            return config
 
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -117,11 +129,13 @@ def report(run: str | Path, *, data: str | Path | None = None, config: PretrainC
     training, held_out = split_images(None if data is None else Path(data), config.data, seed=config.run.seed)
     model = load(folder.path).eval()
     metrics = read_metrics(folder.metrics)
+    same = saved.images == fingerprint(training)
+    unseen = "not trained on" if same else "perhaps trained on: the images have changed since"
     summary = {
         "Task": config.model.task,
         "Data": data if data is not None else "photographs that come with scikit-image",
         "Training images": f"{len(training.names):,}",
-        "Pictures below": f"{len(held_out.names):,}, not trained on",
+        "Pictures below": f"{len(held_out.names):,}, {unseen}",
         "Crop": "{} x {} pixels".format(*config.model.image_hw),
         "Updates": f"{metrics[-1]['update']:,}" if metrics else "0",
     }
@@ -165,7 +179,10 @@ def _cut(
     pixels = torch.from_numpy(crop_image(image, crop, (height, width))).unsqueeze(0)
     regions = None
     if config.model.has_region_branch and config.data.regions is not None:
-        label_maps = crop_label_maps(config.data.regions(image, name), crop, (height, width))
+        try:
+            label_maps = crop_label_maps(config.data.regions(image, name), crop, (height, width))
+        except (ValueError, OSError):  # no regions are known of this picture; its pixels can be shown all the same
+            label_maps = np.empty((0, height, width), dtype=np.int32)
         drawn = draw_regions(
             label_maps, num_regions=config.data.num_regions, generator=generator, area=config.data.region_area
         )

@@ -8,7 +8,7 @@ import torch
 
 from rmae.config import DataConfig, ModelConfig
 from rmae.data.layouts import ImageSet
-from rmae.data.loader import make_loader, to_device
+from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples
 from rmae.ops.bits import pack_bits
@@ -28,7 +28,8 @@ def samples(
 
 
 def batches(samples: PretrainSamples, order: BatchOrder, num_workers: int) -> list[Batch]:
-    return list(make_loader(samples, order, num_workers=num_workers, pin_memory=False))
+    with open_batches(samples, order, num_workers=num_workers, pin_memory=False) as iterator:
+        return list(iterator)
 
 
 def assert_same(one: list[Batch], other: list[Batch]) -> None:

@@ -8,7 +8,7 @@ from rmae.data.skips import SkipLog
 
 
 def open_log(folder: Path, *, num_images: int = 100, max_bad_share: float = 0.02) -> SkipLog:
-    return SkipLog(folder, num_images=num_images, max_bad_share=max_bad_share)
+    return SkipLog(folder / "skipped_images.jsonl", num_images=num_images, max_bad_share=max_bad_share)
 
 
 def test_each_image_is_listed_once_also_over_a_resume(tmp_path: Path):
@@ -41,9 +41,23 @@ def test_an_empty_list_is_there_from_the_start(tmp_path: Path):
     log = open_log(tmp_path, max_bad_share=0)
     assert (tmp_path / "skipped_images.jsonl").read_text() == ""
     log.check()
+
+
+def test_one_bad_image_is_always_allowed_and_two_are_not(tmp_path: Path):
+    log = open_log(tmp_path, max_bad_share=0)
     log.add([Skipped("a.png", "torn")])
-    with pytest.raises(ValueError, match="1 of 100 images"):
+    log.check()
+    log.add([Skipped("b.png", "torn")])
+    with pytest.raises(ValueError, match="2 of 100 images"):
         log.check()
+
+
+def test_images_repaired_since_the_last_start_do_not_stop_the_run(tmp_path: Path):
+    open_log(tmp_path).add([Skipped(name, "torn") for name in ("a.png", "b.png", "c.png")])
+    resumed = open_log(tmp_path)
+    resumed.add([Skipped("c.png", "still torn")])
+    resumed.check()
+    assert resumed.count == 3
 
 
 def test_too_many_are_an_error_that_says_what_to_do(tmp_path: Path):
@@ -54,6 +68,6 @@ def test_too_many_are_an_error_that_says_what_to_do(tmp_path: Path):
     with pytest.raises(
         ValueError,
         match=r"3 of 100 images cannot be used, more than the allowed share of 0\.02 \(the first, a\.png: torn\); "
-        r"see .*skipped_images\.jsonl, then repair or remove them, or raise max_bad_share",
+        r"see .*skipped_images\.jsonl, then repair the files and resume, raise --max-bad-share, or remove the files and start anew",
     ):
         log.check()

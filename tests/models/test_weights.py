@@ -6,7 +6,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 import rmae
-from rmae.models.weights import read_scalars, read_tensors, save_pretrained, write_folder
+from rmae.models.weights import read_scalars, read_tensors, write_folder
 
 
 def assert_same_weights(ours, theirs):
@@ -21,7 +21,7 @@ def test_a_saved_model_comes_back(make_case, tmp_path, task):
     case = make_case(task=task)
     case.model.float()
 
-    save_pretrained(case.model, tmp_path / "model")
+    case.model.save_pretrained(tmp_path / "model")
     loaded = rmae.load(tmp_path / "model")
 
     assert loaded.config == case.config
@@ -34,7 +34,7 @@ def test_a_saved_model_comes_back(make_case, tmp_path, task):
 def test_a_model_without_its_decoders_comes_back_without_them(make_case, tmp_path):
     case = make_case()
     case.model.float().pixel_decoder = None
-    save_pretrained(case.model, tmp_path)
+    case.model.save_pretrained(tmp_path)
     loaded = rmae.load(tmp_path)
     assert loaded.pixel_decoder is None
     assert loaded.region_branch is not None
@@ -42,11 +42,18 @@ def test_a_model_without_its_decoders_comes_back_without_them(make_case, tmp_pat
 
 def test_saving_replaces_what_was_there(make_case, tmp_path):
     case = make_case(task="mae")
-    save_pretrained(case.model.float(), tmp_path / "model")
+    case.model.float().save_pretrained(tmp_path / "model")
     with torch.no_grad():
         case.model.encoder.cls_token.fill_(3)
-    save_pretrained(case.model, tmp_path / "model")
+    case.model.save_pretrained(tmp_path / "model")
     assert (rmae.load(tmp_path / "model").encoder.cls_token == 3).all()
+
+
+def test_saving_leaves_other_files_alone(make_case, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match=r"something else than a model in .*; choose a new or empty folder"):
+        make_case(task="mae").model.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def official_weights(embed_dim=64, full=True):
@@ -118,7 +125,7 @@ def test_what_is_no_model_is_refused(source, sentence):
 
 
 def test_damaged_files_are_refused(make_case, tmp_path):
-    save_pretrained(make_case(task="mae").model.float(), tmp_path / "model")
+    make_case(task="mae").model.float().save_pretrained(tmp_path / "model")
     weights = tmp_path / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ValueError, match="cannot be read as safetensors"):

@@ -2,7 +2,7 @@ import torch
 
 from rmae import RunConfig, build_model, load
 from rmae.training.checkpoint import (
-    Progress,
+    RunProgress,
     prune_checkpoints,
     read_progress,
     restore_checkpoint,
@@ -24,7 +24,7 @@ def trained(config, seed):
 
 def test_model_optimiser_and_progress_come_back(config, tmp_path):
     model, optimizer = trained(config, seed=1)
-    progress = Progress(3, (0.1, 0.2, 0.3, 0.4), 2)
+    progress = RunProgress(3, (0.1, 0.2, 0.3, 0.4), 2)
     save_checkpoint(tmp_path / "checkpoints", model, optimizer, progress, config.model)
 
     other_model, other_optimizer = trained(config, seed=2)
@@ -40,7 +40,7 @@ def test_model_optimiser_and_progress_come_back(config, tmp_path):
 
 def test_a_checkpoint_is_a_model(config, tmp_path):
     model, optimizer = trained(config, seed=1)
-    checkpoint = save_checkpoint(tmp_path / "checkpoints", model, optimizer, Progress(3), config.model)
+    checkpoint = save_checkpoint(tmp_path / "checkpoints", model, optimizer, RunProgress(3), config.model)
     for source in (checkpoint, tmp_path):
         loaded = load(source)
         assert torch.equal(loaded.encoder.cls_token, model.encoder.cls_token)
@@ -57,7 +57,7 @@ def test_the_newest_are_kept_and_every_mth(tmp_path):
 def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path):
     model, optimizer = trained(config, seed=1)
     checkpoints = tmp_path / "checkpoints"
-    save_checkpoint(checkpoints, model, optimizer, Progress(3), config.model)
+    save_checkpoint(checkpoints, model, optimizer, RunProgress(3), config.model)
     (checkpoints / ".update_000000006.partial").mkdir()
     assert read_progress(tmp_path).update == 3
     prune_checkpoints(checkpoints, config.run)
@@ -65,8 +65,8 @@ def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path)
 
 
 def test_without_a_checkpoint_a_run_begins_at_the_beginning(config, tmp_path):
-    assert read_progress(tmp_path) == Progress(0, (0.0, 0.0, 0.0, 0.0), 0)
+    assert read_progress(tmp_path) == RunProgress(0, (0.0, 0.0, 0.0, 0.0), 0)
     model, optimizer = trained(config, seed=1)
     before = model.encoder.cls_token.clone()
-    restore_checkpoint(tmp_path, model, optimizer, Progress())
+    restore_checkpoint(tmp_path, model, optimizer, RunProgress())
     assert torch.equal(model.encoder.cls_token, before)

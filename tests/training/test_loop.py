@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
 import rmae
+from rmae.data.layouts import list_images
 from rmae.data.loader import to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import PretrainSamples, collate
@@ -17,6 +19,7 @@ from rmae.training.finite import NonFiniteError
 from rmae.training.interruption import TrainingStopped
 from rmae.training.loop import check_trainable
 from rmae.training.metrics import read_metrics
+from rmae.training.run_folder import resume_run
 
 
 def state(folder, update=None):
@@ -145,7 +148,7 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(config, run, change
     monkeypatch.setattr(loop, "_losses", broken)
     sentence = r"the loss was not finite at update 3 \(pixel loss \d.*, region loss 0\.\d+, gradient norm nan\)"
     with pytest.raises(NonFiniteError, match=sentence):
-        run(config, "bad")
+        run(change(config, run={"log_every": 6, "checkpoint_every": 6}), "bad")  # three more updates before it is read
 
     bad = type(good)(good.path.with_name("bad"))
     assert read_scalars(newest_checkpoint(bad.path))["update"] == 2
@@ -195,7 +198,9 @@ def test_bf16_trains(config, run, change):
 @pytest.mark.slow
 def test_compiled_training_agrees(config, run, change):
     plain = run(config, "plain")
+    torch._dynamo.reset()
     compiled = run(change(config, run={"compile": True}), "compiled")
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1  # compiled, and whole
     for one, two in zip(losses(plain), losses(compiled), strict=True):
         assert one == pytest.approx(two, rel=1e-3)
 
@@ -211,7 +216,83 @@ def test_global_random_generators_are_left_alone(config, run):
     assert torch.equal(torch.get_rng_state(), after_one)
 
 
-def test_a_run_that_cannot_start_is_refused(config, images, change):
-    check_trainable(config, images)
+def test_a_run_that_cannot_start_is_refused(config, images, change, tmp_path, monkeypatch):
+    check_trainable(config, images, folder=tmp_path)
     with pytest.raises(ValueError, match=r"20 samples an epoch, fewer than one batch of 32: lower --batch-size"):
-        check_trainable(change(config, optimizer={"batch_size": 32}), images)
+        check_trainable(change(config, optimizer={"batch_size": 32}), images, folder=tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="WORLD_SIZE asks for more; start it without torchrun"):
+        check_trainable(config, images, folder=tmp_path)
+
+
+def test_a_run_cannot_be_made_shorter_than_it_is(config, images, change, run):
+    folder = run(config)
+    check_trainable(change(config, optimizer={"updates": 9}), images, folder=folder.path)
+    with pytest.raises(ValueError, match="is at update 6 already; it cannot be made 4 long"):
+        check_trainable(change(config, optimizer={"updates": 4}), images, folder=folder.path)
+
+
+@pytest.mark.parametrize(
+    ("part", "knobs"),
+    [
+        ("loss", {"background_weight": 0.1}),
+        ("loss", {"region_loss": "l2"}),
+        ("loss", {"pixel_weight": 0.5}),
+        ("loss", {"region_weight": 0.5}),
+        ("loss", {"normalize_pixels": False}),
+        ("run", {"precision": "bf16"}),
+        ("run", {"seed": 1}),
+        ("data", {"crop_scale": (0.9, 1.0)}),
+        ("data", {"crop_ratio": (0.5, 0.6)}),
+        ("data", {"flip": 0.0}),
+        ("data", {"num_regions": 1}),
+        ("data", {"region_area": (0.5, 1.0)}),
+        ("data", {"region_draw": "region_visible"}),
+        ("data", {"pixel_mean": (0.0, 0.0, 0.0)}),
+        ("optimizer", {"base_lr": 1e-3}),
+        ("optimizer", {"betas": (0.5, 0.5)}),
+        ("optimizer", {"weight_decay": 0.9}),
+        ("optimizer", {"warmup": 0.5}),
+        ("model", {"region_mask_ratio": 0.5}),
+    ],
+)
+def test_every_knob_that_should_change_the_outcome_does(config, change, run, part, knobs):
+    config = change(config, optimizer={"updates": 3}, run={"log_every": 1})
+    plain, changed = run(config, "plain"), run(change(config, **{part: knobs}), "changed")
+    assert losses(plain) != losses(changed)
+
+
+def test_bf16_computes_coarsely(config, change, run):
+    config = change(config, optimizer={"updates": 1}, run={"log_every": 1})
+    fine, coarse = run(config, "fine"), run(change(config, run={"precision": "bf16"}), "coarse")
+    difference = abs(losses(fine)[0]["loss"] - losses(coarse)[0]["loss"])
+    assert 1e-6 < difference < 1e-1
+
+
+def test_only_the_newest_checkpoints_are_kept(config, change, run):
+    folder = run(change(config, run={"checkpoint_every": 1, "keep_newest": 2, "keep_every": 3}))
+    assert sorted(int(path.name[-3:]) for path in folder.checkpoints.iterdir()) == [3, 5, 6]
+
+
+def test_threads_are_set_where_the_run_says_so(config, change, run):
+    before = torch.get_num_threads()
+    try:
+        run(change(config, optimizer={"updates": 1}, run={"num_threads": before + 1}))
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_the_message_about_a_bad_number_advises_can_be_done(config, change, run):
+    folder = run(config)
+    for part, knobs in (("optimizer", {"base_lr": 1e-2, "clip_grad": 1.0}), ("run", {"precision": "float32"})):
+        resume_run(folder.path, change(config, **{part: knobs}), None, list_images(folder.path.parent / "images"))
+
+
+def test_the_loss_curve_is_the_committed_one(config, change, run):
+    """A change that should not change the arithmetic shows the same curve."""
+    folder = run(change(config, optimizer={"updates": 10}, run={"log_every": 1}))
+    curve = [[line["pixel_loss"], line["region_loss"]] for line in losses(folder)]
+    committed = json.loads(Path(__file__).with_name("loss_curve.json").read_text())
+    for ours, theirs in zip(curve, committed, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rmae.visual.completion import PictureCompletion, RegionCompletion
+from rmae.visual.picture_card import PictureCompletion, RegionCompletion
 from rmae.visual.pictures import HIDDEN_COLOUR
 from rmae.visual.report import Report, render_report
 

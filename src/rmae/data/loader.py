@@ -1,8 +1,13 @@
 """Batches from worker processes, and their way to the device."""
 
+import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.synchronize import Event
+from types import FrameType
 
 import torch
 from torch import Tensor
@@ -10,54 +15,57 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from rmae.data.order import BatchOrder
-from rmae.data.samples import Batch, PretrainSamples, Sample, collate
+from rmae.data.samples import Batch, PretrainSamples, collate
 from rmae.ops.bits import unpack_bits
 
 
-def make_loader(
+@contextmanager
+def open_batches(
     samples: PretrainSamples, order: BatchOrder, *, num_workers: int, pin_memory: bool
-) -> DataLoader[Sample]:
-    """Make a loader that yields a `Batch` for each micro-batch of an order.
+) -> Iterator[Iterator[Batch]]:
+    """Iterate over the micro-batches of an order; the workers end with the block, whatever ends it.
+
+    Workers leave SIGINT and SIGTERM to the main process, and global random generators are not touched.
 
     Args:
         samples: Where samples come from.
         order: Which ones, when.
         num_workers: Processes that make samples; 0 = this one. The batches are the same for any number.
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
-
-    Returns:
-        The loader; its workers leave SIGINT and SIGTERM to the main process. Global random generators are not touched.
     """
-    return DataLoader(
+    may_end = multiprocessing.Event()
+    loader = DataLoader(
         samples,
         batch_sampler=order,
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=_leave_signals_to_the_main_process if num_workers else None,
+        worker_init_fn=partial(_handle_signals, may_end) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
-
-
-@contextmanager
-def open_batches(loader: DataLoader[Sample]) -> Iterator[Iterator[Batch]]:
-    """Iterate over a loader; its workers end with the block, whatever ends it.
-
-    Left to the garbage collector, they would outlive an error that is still looked at, and since they ignore SIGTERM,
-    the interpreter would wait for them at its end.
-    """
     batches = iter(loader)
     try:
         yield batches
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
+            may_end.set()
+            for worker in batches._workers:
+                worker.terminate()
             batches._shutdown_workers()
 
 
-def _leave_signals_to_the_main_process(worker_id: int) -> None:
-    # Terminals send Ctrl-C, and Slurm SIGTERM, to every process; the main one still needs batches to stop in order.
+def _handle_signals(may_end: Event, worker_id: int) -> None:
+    """Ignore, in a worker, what terminals (SIGINT) and Slurm (SIGTERM) send to every process.
+
+    The main process still needs batches to stop in order; it lets the workers end when it is through.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if may_end.is_set():
+            os._exit(0)  # at once: what a worker is doing is of no use any more
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
 
 
 def to_device(batch: Batch, device: torch.device, *, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

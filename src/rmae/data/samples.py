@@ -18,7 +18,6 @@ from rmae.data.order import SampleKey, sample_generator
 from rmae.data.region_check import CheckedSource
 from rmae.data.region_memory import RegionMemory
 from rmae.ops.bits import pack_bits
-from rmae.ops.grid import num_visible_patches
 
 _MAX_ATTEMPTS = 50
 
@@ -149,9 +148,7 @@ class PretrainSamples(Dataset[Sample]):
         model = self._model
         visible = None
         if self._data.region_draw == "region_visible":
-            ratio = model.region_mask_ratio or model.mask_ratio
-            num_visible = num_visible_patches(len(ids_shuffle), ratio)
-            visible = visible_pixels(ids_shuffle, num_visible, model.grid, model.patch_size)
+            visible = visible_pixels(ids_shuffle, model.region_num_visible, model.grid, model.patch_size)
         regions = draw_regions(
             label_maps,
             num_regions=self._data.num_regions,

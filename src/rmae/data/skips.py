@@ -6,63 +6,59 @@ from pathlib import Path
 
 from rmae.data.samples import Skipped
 
-SKIPS_FILE = "skipped_images.jsonl"
-"""Name of the list in a run directory: one line `{"name": ..., "reason": ...}` for each image."""
-
 
 class SkipLog:
     """Lists each unusable image once, on disk, over all the times a run is resumed.
 
     Args:
-        run_folder: The run directory; must exist.
+        path: The list: one line `{"name": ..., "reason": ...}` for each image.
         num_images: Images that are trained on.
-        max_bad_share: Share of them that may be unusable, in [0, 1].
+        max_bad_share: Share of them that may be unusable, in [0, 1]; one image may be in any case.
     """
 
-    def __init__(self, run_folder: Path, *, num_images: int, max_bad_share: float):
-        self._path = run_folder / SKIPS_FILE
+    def __init__(self, path: Path, *, num_images: int, max_bad_share: float):
+        self._path = path
         self._num_images = num_images
         self._max_bad_share = max_bad_share
+        self._listed: set[str] = set()
         self._reasons: dict[str, str] = {}
-        if self._path.exists():
-            self._read()
-        else:
-            self._path.touch()
+        path.touch()
+        self._read()
 
     @property
     def count(self) -> int:
-        """Images listed."""
-        return len(self._reasons)
+        """Images listed, those of earlier starts too."""
+        return len(self._listed)
 
     def add(self, skipped: Iterable[Skipped]) -> None:
         """List images, those not listed before."""
-        lines = []
         for name, reason in skipped:
-            if name not in self._reasons:
-                self._reasons[name] = reason
-                lines.append(json.dumps({"name": name, "reason": reason}) + "\n")
-        if lines:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.writelines(lines)
+            self._reasons.setdefault(name, reason)
+            if name not in self._listed:
+                self._listed.add(name)
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"name": name, "reason": reason}) + "\n")
 
     def check(self) -> None:
-        """Raise a ValueError where more images are unusable than allowed."""
-        if self.count > self._max_bad_share * self._num_images:
+        """Raise a ValueError where more images are unusable than allowed.
+
+        Only those found since the start count: the files of an earlier one may have been repaired.
+        """
+        if len(self._reasons) > max(1, self._max_bad_share * self._num_images):
             name, reason = next(iter(self._reasons.items()))
             raise ValueError(
-                f"{self.count} of {self._num_images} images cannot be used, more than the allowed share of "
-                f"{self._max_bad_share:g} (the first, {name}: {reason}); see {self._path}, then repair or remove them, "
-                "or raise max_bad_share"
+                f"{len(self._reasons)} of {self._num_images} images cannot be used, more than the allowed share of "
+                f"{self._max_bad_share:g} (the first, {name}: {reason}); see {self._path}, then repair the files and "
+                "resume, raise --max-bad-share, or remove the files and start anew"
             )
 
     def _read(self) -> None:
         text = self._path.read_text(encoding="utf-8")
         for line in text.splitlines():
             try:
-                entry = json.loads(line)
+                self._listed.add(json.loads(line)["name"])
             except ValueError:
                 continue  # a run that was killed may have left half a line
-            self._reasons.setdefault(entry["name"], entry["reason"])
         if text and not text.endswith("\n"):
             with self._path.open("a", encoding="utf-8") as file:
                 file.write("\n")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rmae.models.losses import patch_statistics
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.ops.patches import patchify, unpatchify
 
@@ -46,8 +47,8 @@ def complete(
         truth = patchify(images, patch_size)  # (B, L, P*P*M)
         predicted = output.pixel_prediction
         if normalize_pixels:
-            variance, mean = torch.var_mean(truth, dim=-1, keepdim=True)
-            predicted = predicted * (variance + 1e-6).sqrt() + mean
+            mean, deviation = patch_statistics(truth)
+            predicted = predicted * deviation + mean
         patches = torch.where(output.pixel_hidden.unsqueeze(-1), predicted, truth)
         reconstruction = unpatchify(patches, patch_size, grid)
     if output.region_logits is not None:

@@ -1,12 +1,11 @@
 """The pixel encoder: a timm Vision Transformer, run on visible patches only."""
 
-from functools import partial
-
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from rmae.models.blocks import layer_norm
 from rmae.ops.grid import grid_shape
 from rmae.ops.patches import gather_patches, patchify
 from rmae.ops.positions import sincos_positions
@@ -48,7 +47,7 @@ def build_encoder(
         mlp_ratio=mlp_ratio,
         class_token=True,
         no_embed_class=False,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        norm_layer=layer_norm,  # pyright: ignore[reportArgumentType]  # timm types it as a class
         weight_init="",
     )
     positions = sincos_positions(embed_dim, grid_shape(img_size, patch_size))

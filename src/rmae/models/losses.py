@@ -64,10 +64,10 @@ def pretrain_losses(
     return Losses(pixel_weight * pixel + region_weight * region, pixel, region)
 
 
-def normalize_patches(patches: Tensor) -> Tensor:
-    """Bring every patch (..., P*P*M) to zero mean and unit variance, the variance unbiased and + 1e-6."""
+def patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """What patches (..., P*P*M) are normalised by: mean and deviation (..., 1), the variance unbiased and + 1e-6."""
     variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
-    return (patches - mean) / (variance + 1e-6).sqrt()
+    return mean, (variance + 1e-6).sqrt()
 
 
 def _widen(values: Tensor) -> Tensor:
@@ -79,7 +79,8 @@ def _pixel_loss(prediction: Tensor, output: PretrainOutput, images: Tensor, norm
     patch_size = math.isqrt(prediction.shape[-1] // images.shape[1])
     target = gather_patches(patchify(images, patch_size), output.pixel_ids)  # (B, N, P*P*M)
     if normalize_pixels:
-        target = normalize_patches(target)
+        mean, deviation = patch_statistics(target)
+        target = (target - mean) / deviation
     return _mean_where((prediction - target).square().mean(dim=-1), output.pixel_hidden)
 
 

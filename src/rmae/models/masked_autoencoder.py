@@ -1,5 +1,6 @@
 """MAE, RAE and R-MAE: a pixel encoder with a pixel decoder, a region branch, or both."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,6 @@ from rmae.config import ModelConfig
 from rmae.models.encoder import encode_visible
 from rmae.models.pixel_decoder import PixelDecoder
 from rmae.models.region_branch import RegionBranch
-from rmae.ops.grid import num_visible_patches
 from rmae.ops.masking import hidden_patches
 
 
@@ -54,10 +54,8 @@ class MaskedAutoencoder(nn.Module):
         self.pixel_decoder = pixel_decoder
         self.region_branch = region_branch
         self.config = config
-        num_patches = encoder.patch_embed.num_patches
-        region_ratio = config.mask_ratio if config.region_mask_ratio is None else config.region_mask_ratio
-        self.num_visible = num_visible_patches(num_patches, config.mask_ratio)
-        self.region_num_visible = num_visible_patches(num_patches, region_ratio)
+        self.num_visible = config.num_visible
+        self.region_num_visible = config.region_num_visible
 
     def forward(
         self,
@@ -97,6 +95,29 @@ class MaskedAutoencoder(nn.Module):
             region_ids_keep = region_ids_shuffle[:, : self.region_num_visible]
             region_logits = self.region_branch(encoded, regions, ids_shuffle, region_ids_keep, region_ids)
         return PretrainOutput(pixel_prediction, region_logits, pixel_ids, region_ids, pixel_hidden, region_hidden)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model as a folder that `rmae.load` reads: `model.safetensors` and `config.json`.
+
+        Args:
+            folder: New, empty, or a model saved earlier, which is replaced.
+
+        Raises:
+            ValueError: There is something else in the folder.
+        """
+        from rmae.models.weights import save_model
+
+        save_model(self, Path(folder))
+
+    def push_to_hub(self, name: str) -> None:
+        """Upload the model to the Hugging Face hub, where `rmae.load(name)` finds it.
+
+        Args:
+            name: "org/name"; made if it does not exist.
+        """
+        from rmae.models.weights import upload_model
+
+        upload_model(self, name)
 
 
 def _patches_to_predict(ids_shuffle: Tensor, num_visible: int, predict_visible: bool) -> tuple[Tensor, Tensor]:

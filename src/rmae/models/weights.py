@@ -95,15 +95,26 @@ def _read_safetensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
         raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
 
 
-def save_pretrained(model: MaskedAutoencoder, folder: str | Path) -> None:
-    """Write a model as a folder that `load` reads: `model.safetensors` and `config.json`.
-
-    Args:
-        model: The model, with or without its decoders.
-        folder: Where to write; replaced if it exists.
-    """
+def save_model(model: MaskedAutoencoder, folder: Path) -> None:
+    """Write a model; see `MaskedAutoencoder.save_pretrained`."""
+    folder = folder.resolve()
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {_TENSORS, _SCALARS}):
+        raise ValueError(f"there is something else than a model in {folder}; choose a new or empty folder")
     tensors = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
-    write_folder(Path(folder), tensors, {"format": "model", "model": config_to_json(model.config)})
+    write_folder(folder, tensors, {"format": "model", "model": config_to_json(model.config)})
+
+
+def upload_model(model: MaskedAutoencoder, name: str) -> None:
+    """Upload a model; see `MaskedAutoencoder.push_to_hub`."""
+    import tempfile
+
+    from huggingface_hub import HfApi
+
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "model"
+        save_model(model, folder)
+        HfApi().create_repo(name, exist_ok=True)
+        HfApi().upload_folder(repo_id=name, folder_path=folder)
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -158,25 +169,7 @@ def _download(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=[_TENSORS, _SCALARS]))
     except (HfHubHTTPError, OSError) as error:
-        raise ValueError(f"{name} is neither a folder here nor a model on the hub ({error})") from error
-
-
-def push_to_hub(model: MaskedAutoencoder, name: str) -> None:
-    """Upload a model to the Hugging Face hub, where `load(name)` finds it.
-
-    Args:
-        model: The model.
-        name: "org/name"; made if it does not exist.
-    """
-    import tempfile
-
-    from huggingface_hub import HfApi
-
-    with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent) / "model"
-        save_pretrained(model, folder)
-        HfApi().create_repo(name, exist_ok=True)
-        HfApi().upload_folder(repo_id=name, folder_path=folder)
+        raise ValueError(f"there is no folder {name} here, and it cannot be had from the hub: {error}") from error
 
 
 def _read_bare(path: Path) -> Mapping[str, Tensor]:

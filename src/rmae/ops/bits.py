@@ -27,6 +27,7 @@ def unpack_bits(packed: Tensor, width: int) -> Tensor:
     Returns:
         Shape (..., W) bool.
     """
-    places = torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8, device=packed.device)
+    # Made on the device: a tensor from a list would be copied there, and the host would wait for the copy.
+    places = (1 << torch.arange(7, -1, -1, device=packed.device)).to(torch.uint8)  # 128, 64, ..., 1
     bits = (packed.unsqueeze(-1) & places).ne(0)  # (..., ceil(W / 8), 8)
     return bits.flatten(-2)[..., :width]

@@ -14,7 +14,7 @@ from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors, w
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-class Progress(NamedTuple):
+class RunProgress(NamedTuple):
     """How far a run is."""
 
     update: int = 0
@@ -26,7 +26,7 @@ class Progress(NamedTuple):
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, config: ModelConfig
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress, config: ModelConfig
 ) -> Path:
     """Write a checkpoint, whole or not at all.
 
@@ -51,7 +51,7 @@ def save_checkpoint(
     return checkpoint
 
 
-def read_progress(run: Path) -> Progress:
+def read_progress(run: Path) -> RunProgress:
     """How far the newest checkpoint of a run is; the start where there is none yet.
 
     Raises:
@@ -59,12 +59,12 @@ def read_progress(run: Path) -> Progress:
     """
     checkpoint = newest_checkpoint(run)
     if checkpoint is None:
-        return Progress()
+        return RunProgress()
     scalars = read_scalars(checkpoint)
-    return Progress(scalars["update"], tuple(scalars["window_sums"]), scalars["window_updates"])
+    return RunProgress(scalars["update"], tuple(scalars["window_sums"]), scalars["window_updates"])
 
 
-def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress) -> None:
     """Give a model and its AdamW the state of a run's newest checkpoint.
 
     Args:

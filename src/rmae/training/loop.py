@@ -1,7 +1,8 @@
 """The pre-training loop."""
 
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -9,17 +10,16 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from rmae.config import PretrainConfig
 from rmae.data.layouts import ImageSet
-from rmae.data.loader import make_loader, open_batches, to_device
+from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
-from rmae.data.samples import PretrainSamples, Sample
+from rmae.data.samples import Batch, PretrainSamples
 from rmae.data.skips import SkipLog
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.models.losses import Losses, pretrain_losses
-from rmae.training.checkpoint import Progress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
+from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.interruption import StopSignal, TrainingStopped
 from rmae.training.metrics import MetricLog, Metrics, MetricWindow
@@ -31,12 +31,23 @@ from rmae.training.schedule import lr_factor
 _PRECISION = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
-def check_trainable(config: PretrainConfig, images: ImageSet) -> None:
-    """Raise a ValueError if a run could not even start: no such device, or fewer samples than a batch."""
+def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path) -> None:
+    """Raise a ValueError if a run could not even start.
+
+    Args:
+        config: The run.
+        images: What to train on.
+        folder: The run's; how far it is may forbid a shorter run.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError("a run has one process, and WORLD_SIZE asks for more; start it without torchrun")
     if config.run.accelerator == "gpu" and not torch.cuda.is_available():
         raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
-    _order(config, len(samples), rank=0, world_size=1, first_update=0)
+    num_updates = _order(config, len(samples), rank=0, world_size=1, first_update=0).num_updates
+    done = read_progress(folder).update
+    if done > num_updates:
+        raise ValueError(f"the run in {folder} is at update {done} already; it cannot be made {num_updates} long")
 
 
 def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
@@ -56,17 +67,17 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
     learner = _set_up(config, folder, progress)
     fabric, optimizer, accumulate = learner.fabric, learner.optimizer, config.optimizer.accumulate
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
-    loader = _make_loader(config, fabric, samples, progress.update)
+    loading = _open_batches(config, fabric, samples, progress.update)
     num_updates = config.optimizer.num_updates(len(samples))
     mean = torch.tensor(config.data.pixel_mean, device=fabric.device)
     std = torch.tensor(config.data.pixel_std, device=fabric.device)
     guard = FiniteGuard(fabric.device)
     optimizer.found_inf = guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]  # read by the fused step
     window = MetricWindow(fabric.device, progress.window_sums, progress.window_updates)
-    skips = SkipLog(folder.path, num_images=len(images.names), max_bad_share=config.data.max_bad_share)
+    skips = SkipLog(folder.skipped_images, num_images=len(images.names), max_bad_share=config.data.max_bad_share)
     log = MetricLog(folder, progress.update)
     line = ProgressLine(num_updates, progress.update, config.optimizer.batch_size, shown=fabric.is_global_zero)
-    with StopSignal() as stop, open_batches(loader) as batches, closing(log), line:
+    with StopSignal() as stop, loading as batches, closing(log), line:
         line.print(_describe(config, learner.model, len(images.names), len(samples), num_updates))
         for update in range(progress.update, num_updates):
             lr = config.optimizer.lr * lr_factor(update, num_updates=num_updates, warmup=config.optimizer.warmup)
@@ -99,7 +110,7 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
                 window.restart()
             if done % config.run.checkpoint_every == 0 or done == num_updates or stopped_by is not None:
                 _stop_if_not_finite(guard, learner, config, folder)
-                _save(learner, config, folder, Progress(done, *window.state()))
+                _save(learner, config, folder, RunProgress(done, *window.state()))
             if stopped_by is not None and done < num_updates:
                 raise TrainingStopped(f"stopped by {stopped_by.name} after update {done} of {num_updates}")
 
@@ -116,9 +127,11 @@ class _Learner(NamedTuple):
     wrapped_optimizer: torch.optim.Optimizer
 
 
-def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress) -> _Learner:
+def _set_up(config: PretrainConfig, folder: RunFolder, progress: RunProgress) -> _Learner:
     fabric = Fabric(accelerator=config.run.accelerator, devices=1, precision=_PRECISION[config.run.precision])  # pyright: ignore[reportArgumentType]
     fabric.launch()
+    if config.run.num_threads is not None:
+        torch.set_num_threads(config.run.num_threads)
     model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
     optimizer = build_optimizer(model, config.optimizer)
     # Fabric takes the compiled wrapper off and puts it back around what it wraps the model in.
@@ -128,14 +141,14 @@ def _set_up(config: PretrainConfig, folder: RunFolder, progress: Progress) -> _L
     return _Learner(fabric, model, optimizer, wrapped, wrapped_optimizer)
 
 
-def _make_loader(
+def _open_batches(
     config: PretrainConfig, fabric: Fabric, samples: PretrainSamples, first_update: int
-) -> DataLoader[Sample]:
+) -> AbstractContextManager[Iterator[Batch]]:
     order = _order(
         config, len(samples), rank=fabric.global_rank, world_size=fabric.world_size, first_update=first_update
     )
     num_workers = len(os.sched_getaffinity(0)) if config.data.num_workers is None else config.data.num_workers
-    return make_loader(samples, order, num_workers=num_workers, pin_memory=fabric.device.type == "cuda")
+    return open_batches(samples, order, num_workers=num_workers, pin_memory=fabric.device.type == "cuda")
 
 
 def _order(config: PretrainConfig, num_samples: int, *, rank: int, world_size: int, first_update: int) -> BatchOrder:
@@ -193,7 +206,7 @@ def _read_metrics(
     )
 
 
-def _save(learner: _Learner, config: PretrainConfig, folder: RunFolder, progress: Progress) -> Path:
+def _save(learner: _Learner, config: PretrainConfig, folder: RunFolder, progress: RunProgress) -> Path:
     checkpoint = save_checkpoint(folder.checkpoints, learner.model, learner.optimizer, progress, config.model)
     prune_checkpoints(folder.checkpoints, config.run)
     return checkpoint
@@ -204,7 +217,7 @@ def _stop_if_not_finite(guard: FiniteGuard, learner: _Learner, config: PretrainC
     first_bad = guard.first_bad()
     if first_bad is None:
         return
-    checkpoint = _save(learner, config, folder, Progress(update=first_bad))
+    checkpoint = _save(learner, config, folder, RunProgress(update=first_bad))
     raise NonFiniteError(
         f"{guard.describe()}; the weights from before it are in {checkpoint}: go on with a lower --base-lr, with "
         "--clip-grad 1 or with --precision float32"

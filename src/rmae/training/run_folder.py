@@ -16,11 +16,11 @@ FORMAT_VERSION = 1
 """Version of the folders written here; another one is refused."""
 
 _MAY_CHANGE = {
-    "name", "data.num_workers", "data.max_pixels", "data.max_bad_share", "optimizer.epochs", "optimizer.updates",
-    "optimizer.accumulate", "run.accelerator", "run.precision", "run.compile", "run.log_every",
-    "run.checkpoint_every", "run.keep_newest", "run.keep_every",
+    "name", "data.num_workers", "data.max_bad_share", "optimizer.epochs", "optimizer.updates", "optimizer.accumulate",
+    "optimizer.base_lr", "optimizer.clip_grad", "run.accelerator", "run.num_threads", "run.precision", "run.compile",
+    "run.log_every", "run.checkpoint_every", "run.keep_newest", "run.keep_every",
 }  # fmt: skip
-"""Knobs that a resumed run may set anew: none of them changes which batch comes when or what the model is."""
+"""Knobs that a resumed run may set anew: none of them changes which batch comes when, or what the model is."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ def _save_run(folder: RunFolder, config: PretrainConfig, data: str | None, image
         "format": "run",
         "version": FORMAT_VERSION,
         "data": data,
-        "images": _fingerprint(images),
+        "images": fingerprint(images),
         "config": config_to_json(config),
     }
     write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
 
 
-def _fingerprint(images: ImageSet) -> str:
+def fingerprint(images: ImageSet) -> str:
     """Number of images and a digest of their names: which sample comes when depends on both."""
     digest = hashlib.sha256("\n".join(images.names).encode()).hexdigest()
     return f"{len(images.names)} images, sha256 {digest[:16]}"
@@ -168,10 +168,10 @@ def resume_run(path: Path, config: PretrainConfig, data: str | None, images: Ima
     for knob, (was, wanted) in _differences(saved.settings, config_to_json(config)).items():
         if knob not in _MAY_CHANGE:
             raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
-    if saved.images != _fingerprint(images):
+    if saved.images != fingerprint(images):
         raise ValueError(
             f"the run in {path} was trained on other images ({saved.images}) than those there now "
-            f"({_fingerprint(images)}); bring the same files back, or start a new run"
+            f"({fingerprint(images)}); bring the same files back, or start a new run"
         )
     folder = RunFolder(path)
     _save_run(folder, config, data, images)

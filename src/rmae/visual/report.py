@@ -7,9 +7,9 @@ from html import escape
 from statistics import fmean, median
 from typing import Any
 
-from rmae.visual.completion import PictureCompletion, RegionCompletion, completion_card, region_legend
 from rmae.visual.curves import logged_values, loss_curves
 from rmae.visual.page import facts, folded, page, paragraph, section, tiles
+from rmae.visual.picture_card import PictureCompletion, RegionCompletion, completion_card, region_legend
 
 __all__ = ["PictureCompletion", "RegionCompletion", "Report", "render_report"]
 
