@@ -168,13 +168,16 @@ def test_unknown_preset_is_answered_with_the_nearest(complaint: Complaint):
     ("flags", "sentence"),
     [
         (["--epoch", "3"], "there is no option --epoch (did you mean --epochs?); see rmae pretrain --help"),
-        (["demo", "extra"], "there is no option extra (options start with --); see rmae pretrain --help"),
+        (
+            ["demo", "extra"],
+            "there is no option extra (options start with --, and a preset comes before them)",
+        ),
         (["--batch-size", "many"], "--batch-size: invalid literal for int() with base 10: 'many'"),
         (["--num-regions"], "Missing value for argument '--num-regions'."),
         (["--task", "beit"], "invalid choice 'beit' for argument '--task'. Expected one of ('mae', 'rae', 'rmae')"),
         (["--mask-ratio", "1.5"], "mask_ratio is 1.5; it must lie between 0 and 1, both excluded"),
         (["--img-size", "100"], "img_size 100 is not divisible by patch_size 12; the nearest that are: 96 or 108"),
-        (["--epochs", "3"], "epochs is 3.0 and updates is 800; give one of them and None for the other"),
+        (["--epochs", "3"], "epochs is 3.0 and updates is 750; give one of them and None for the other"),
         (["--channels", "1"], "channels is 1 but pixel_mean has 3 value(s); give one mean and"),
         (["--regions", "none"], "the task is rmae but regions is None; name a source of regions, or take the task mae"),
         (["--regions", "superpixels"], "--regions: there is no source of regions 'superpixels' (there are: felz"),

@@ -120,7 +120,7 @@ def test_large_run_has_the_large_encoder():
 def test_demo_needs_no_accelerator():
     run = preset("demo").run
 
-    assert (run.accelerator, run.precision, run.compile) == ("cpu", "float32", False)
+    assert (run.accelerator, run.precision, run.compile) == ("auto", "float32", False)
 
 
 @pytest.mark.parametrize("make", PRESETS.values())

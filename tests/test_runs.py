@@ -238,11 +238,12 @@ def test_broken_image_is_listed_once_and_training_goes_on(
 def test_too_many_broken_images_stop_the_run(
     tiny_config: PretrainConfig, photos_with_a_broken_one: Path, tmp_path: Path
 ):
-    config = with_data(with_optimizer(tiny_config, batch_size=7), held_out=0)
+    (photos_with_a_broken_one / "also_broken.png").write_bytes(b"no image")
+    config = with_data(with_optimizer(tiny_config, batch_size=8), held_out=0)
 
-    with refused("1 of 7 images cannot be used, more than the allowed share of 0.05", "broken.png", "max_bad_share"):
+    with refused("2 of 8 images cannot be used, more than the allowed share of 0.05", "broken.png", "--max-bad-share"):
         pretrain(config, data=photos_with_a_broken_one, out=tmp_path / "run")
-    assert skipped(tmp_path / "run") == ["broken.png"]
+    assert sorted(skipped(tmp_path / "run")) == ["also_broken.png", "broken.png"]
 
 
 def test_broken_picture_is_left_out_of_the_report(tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path):
@@ -346,7 +347,8 @@ def test_report_written_again_is_the_same(finished_run: Path):
     assert page.read_bytes() == first
 
 
-def test_report_finds_images_that_were_moved(finished_run: Path, photo_folder: Path):
+def test_report_finds_images_that_were_moved(tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path):
+    finished_run = pretrain(tiny_config, data=photo_folder, out=tmp_path / "run")
     moved = photo_folder.rename(photo_folder.with_name("moved"))
 
     with refused(f"the data folder {photo_folder} does not exist"):

@@ -302,7 +302,8 @@ class OptimizerConfig:
         check_values(self)
         require(
             (self.epochs is None) != (self.updates is None),
-            f"epochs is {self.epochs} and updates is {self.updates}; one of them must be None, as in --updates None",
+            f"epochs is {self.epochs} and updates is {self.updates}; give one of them and None for the other, as in "
+            "--updates None",
         )
         require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs}; it must be above 0")
         require(self.updates is None or self.updates >= 1, f"updates is {self.updates}; it must be at least 1")

@@ -68,6 +68,7 @@ def test_too_many_are_an_error_that_says_what_to_do(tmp_path: Path):
     with pytest.raises(
         ValueError,
         match=r"3 of 100 images cannot be used, more than the allowed share of 0\.02 \(the first, a\.png: torn\); "
-        r"see .*skipped_images\.jsonl, then repair the files and resume, raise --max-bad-share, or remove the files and start anew",
+        r"see .*skipped_images\.jsonl, then repair the files and resume, raise --max-bad-share, or "
+        r"remove the files and start anew",
     ):
         log.check()
