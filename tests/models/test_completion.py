@@ -23,7 +23,11 @@ def test_visible_patches_are_pasted_and_hidden_ones_predicted(make_case, normali
             -1, keepdim=True
         )
     torch.testing.assert_close(gather_patches(result, hidden), prediction)
-    assert completion.region_probability.shape == (2, 3, 32, 48)
+    region_truth = patchify(case.regions.unsqueeze(2), 8)
+    region_result = patchify(completion.region_probability.unsqueeze(2), 8)
+    assert torch.equal(gather_patches(region_result, visible), gather_patches(region_truth, visible).double())
+    region_prediction = gather_patches(case.run(predict_visible=True).region_logits, hidden).sigmoid()
+    torch.testing.assert_close(gather_patches(region_result, hidden), region_prediction)
     assert completion.pixel_hidden.sum(1).tolist() == [18, 18]
 
 

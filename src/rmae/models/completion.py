@@ -18,7 +18,7 @@ class Completion(NamedTuple):
     pixel_hidden: Tensor
     """Shape (B, L) bool in raster order."""
     region_probability: Tensor | None
-    """Shape (B, R, H, W) in [0, 1]; None without a region branch or without regions."""
+    """Shape (B, R, H, W) in [0, 1], visible patches pasted; None without a region branch or without regions."""
     region_hidden: Tensor
     """Shape (B, L) bool in raster order."""
 
@@ -51,8 +51,11 @@ def complete(
             predicted = predicted * deviation + mean
         patches = torch.where(output.pixel_hidden.unsqueeze(-1), predicted, truth)
         reconstruction = unpatchify(patches, patch_size, grid)
-    if output.region_logits is not None:
-        probability = unpatchify(output.region_logits.sigmoid(), patch_size, grid).squeeze(2)  # (B, R, H, W)
+    if output.region_logits is not None and regions is not None:
+        hidden = output.region_hidden[:, None, :, None]
+        true = patchify(regions.unsqueeze(2), patch_size).to(output.region_logits.dtype)  # (B, R, L, P*P)
+        patches = torch.where(hidden, output.region_logits.sigmoid(), true)
+        probability = unpatchify(patches, patch_size, grid).squeeze(2)  # (B, R, H, W)
     return Completion(reconstruction, output.pixel_hidden, probability, output.region_hidden)
 
 

@@ -127,9 +127,10 @@ def _completions(report: Report) -> str:
     legend = ""
     if any(picture.regions for picture in pictures):
         hint += (
-            " A region is one coherent part of a picture; its map is hidden and completed in the same way. IoU is the"
-            " overlap of the true and the predicted region, counted on hidden patches only: 1 is perfect. The baseline,"
-            " a tick on the bar, is what calling every hidden pixel part of the region would reach."
+            " A region is one coherent part of a picture; its map is hidden and completed in the same way, and what was"
+            " visible of it is shown as it is. IoU is the overlap of the true and the predicted region, counted on"
+            " hidden patches only: 1 is perfect. The baseline, a tick on the bar, is what calling every hidden pixel"
+            " part of the region would reach."
         )
         legend = region_legend()
     return paragraph(hint, style="hint") + legend + "".join(completion_card(picture) for picture in pictures)
