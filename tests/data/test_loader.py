@@ -1,4 +1,8 @@
+import multiprocessing
+import os
 import random
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -99,3 +103,27 @@ def test_to_device_knows_the_full_scale_of_16_bits():
     images, regions, _ = to_device(batch, torch.device("cpu"), mean=torch.zeros(1), std=torch.ones(1))
     torch.testing.assert_close(images, torch.tensor([[[[0.0, 1.0, 0.2]]]]))
     assert regions is None
+
+
+class SlowSource:
+    """Regions that take longer than anybody wants to wait at the end of a run."""
+
+    def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
+        time.sleep(20)
+        return np.zeros((1, *image.shape[:2]), dtype=np.int32)
+
+
+def test_leaving_does_not_wait_for_busy_workers(
+    photo_folder: Callable[[int], ImageSet], quick_data: DataConfig, small_model: ModelConfig
+):
+    slow = PretrainSamples(photo_folder(6), data=replace(quick_data, regions=SlowSource()), model=small_model, seed=3)
+    with open_batches(slow, ORDER, num_workers=2, pin_memory=False):
+        workers = multiprocessing.active_children()
+        assert len(workers) == 2
+        time.sleep(1)  # by now both are at their first image
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGTERM)  # as Slurm does: they go on until the block ends
+            assert worker.is_alive()
+        left = time.monotonic()
+    assert time.monotonic() - left < 10
+    assert not any(worker.is_alive() for worker in workers)

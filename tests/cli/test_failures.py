@@ -1,0 +1,159 @@
+"""How commands answer data, folders and machines that they cannot work with: one line, exit code 1."""
+
+import json
+import subprocess
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rmae import cli
+
+RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
+Complaint = Callable[..., str]
+
+
+def test_data_folder_must_exist(tmp_path: Path, complaint: Complaint):
+    said = complaint("pretrain", "--data", tmp_path / "nowhere", "--out", tmp_path / "run", code=1)
+
+    assert said == f"the data folder {tmp_path / 'nowhere'} does not exist"
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_folder_must_hold_an_image(tmp_path: Path, complaint: Complaint):
+    (tmp_path / "notes.txt").write_text("no image")
+
+    said = complaint("pretrain", "--data", tmp_path, "--out", tmp_path / "run", code=1)
+
+    assert said.startswith(f"there is no image in {tmp_path}; images are files ending in .jpg")
+
+
+def test_run_folder_must_be_empty(photo_folder: Path, tmp_path: Path, complaint: Complaint):
+    said = complaint("pretrain", "--data", photo_folder, "--out", tmp_path, code=1)
+
+    assert said == (
+        f"the run folder {tmp_path} is not empty; choose another one (--out), or go on with the run in it (--resume)"
+    )
+    assert list(tmp_path.iterdir()) == [photo_folder]
+
+
+def test_data_must_fill_a_batch(tiny_flags: list[str], photo_folder: Path, tmp_path: Path, complaint: Complaint):
+    said = complaint(
+        "pretrain", "--data", photo_folder, "--out", tmp_path / "run", *tiny_flags, "--batch-size", "6", code=1
+    )
+
+    assert said.startswith("the data hold 5 samples an epoch, fewer than one batch of 6")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_missing_accelerator_is_named(tiny_flags: list[str], tmp_path: Path, complaint: Complaint):
+    said = complaint("pretrain", "--out", tmp_path / "run", *tiny_flags, "--accelerator", "gpu", code=1)
+
+    assert said == "accelerator is gpu, but torch finds no CUDA device here; take auto or cpu"
+
+
+def test_resuming_needs_the_folder_of_a_run(tmp_path: Path, complaint: Complaint):
+    assert complaint("pretrain", "--resume", code=1) == "there is no run to go on with; name its folder (--out)"
+    said = complaint("pretrain", "--resume", "--out", tmp_path, code=1)
+    assert said == f"there is no run in {tmp_path}: config.json is missing"
+    assert complaint("pretrain", "demo", "--resume", "--out", tmp_path, code=1) == said
+
+
+def test_report_needs_the_folder_of_a_run(tmp_path: Path, complaint: Complaint):
+    assert complaint("report", tmp_path, code=1) == f"there is no run in {tmp_path}: config.json is missing"
+
+
+def test_report_needs_a_checkpoint(finished_run: Path, complaint: Complaint):
+    for checkpoint in (finished_run / "checkpoints").iterdir():
+        checkpoint.rename(finished_run / checkpoint.name)
+
+    said = complaint("report", finished_run, code=1)
+
+    assert "checkpoint" in said
+    assert str(finished_run) in said
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "model", "version": 1}'])
+def test_file_that_describes_no_run_is_refused(text: str, finished_run: Path, complaint: Complaint):
+    (finished_run / "config.json").write_text(text)
+
+    said = complaint("report", finished_run, code=1)
+
+    assert said.startswith(f"{finished_run / 'config.json'} does not describe a run (")
+
+
+def test_run_of_another_format_version_is_refused(finished_run: Path, complaint: Complaint):
+    set_value(finished_run / "config.json", "version", 99)
+
+    sentence = f"{finished_run} is a run of format version 99; this rmae reads version 1"
+    assert complaint("report", finished_run, code=1) == sentence
+    assert complaint("pretrain", "--resume", "--out", finished_run, code=1) == sentence
+
+
+def test_checkpoint_of_another_format_version_is_refused(finished_run: Path, complaint: Complaint):
+    checkpoint = finished_run / "checkpoints" / "update_000000004"
+    set_value(checkpoint / "config.json", "version", 99)
+
+    sentence = f"{checkpoint} is of format version 99; this rmae reads version 1"
+    assert complaint("report", finished_run, code=1) == sentence
+    assert complaint("pretrain", "--resume", "--out", finished_run, code=1) == sentence
+
+
+def set_value(file: Path, key: str, value: Any) -> None:
+    saved = json.loads(file.read_text())
+    assert key in saved
+    file.write_text(json.dumps({**saved, key: value}))
+
+
+def test_damaged_checkpoint_is_refused(finished_run: Path, complaint: Complaint):
+    tensors = finished_run / "checkpoints" / "update_000000004" / "model.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-100])
+
+    assert complaint("report", finished_run, code=1).startswith(f"{tensors} cannot be read as safetensors")
+
+
+@pytest.fixture
+def unreadable_photos(photo_folder: Path) -> Path:
+    for photo in photo_folder.iterdir():
+        photo.write_bytes(b"no image")
+    return photo_folder
+
+
+def test_images_must_be_readable(tiny_flags: list[str], unreadable_photos: Path, tmp_path: Path, complaint: Complaint):
+    said = complaint("pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *tiny_flags, code=1)
+
+    assert said.startswith(f"50 images drawn in a row from {unreadable_photos} could not be used; the last, ")
+
+
+@pytest.mark.slow
+def test_error_in_a_worker_is_one_line_and_leaves_nothing_running(
+    tiny_flags: list[str], environment: dict[str, str], unreadable_photos: Path, tmp_path: Path
+):
+    done = subprocess.run(
+        [RMAE, "pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *tiny_flags, "--num-workers", "1"],
+        capture_output=True, text=True, env=environment, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"rmae: 50 images drawn in a row from {unreadable_photos} could not be used")
+
+
+def test_hint_when_memory_runs_out(tiny_flags: list[str], photo_folder: Path, tmp_path: Path, complaint: Complaint):
+    too_wide = ["--embed-dim", str(4 * 10**12)]
+
+    said = complaint("pretrain", "--data", photo_folder, "--out", tmp_path / "run", *tiny_flags, *too_wide, code=1)
+
+    assert said.startswith("out of memory: raise --accumulate")
+
+
+def test_failed_allocation_is_told_from_other_errors():
+    with pytest.raises(RuntimeError) as failed:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert cli._is_out_of_memory(failed.value)
+    assert cli._is_out_of_memory(MemoryError())
+    assert cli._is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not cli._is_out_of_memory(RuntimeError("shapes do not match"))

@@ -1,0 +1,39 @@
+"""What only a CUDA device shows; deselected elsewhere."""
+
+import pytest
+import torch
+
+import rmae
+from rmae.ops.bits import unpack_bits
+from rmae.training.finite import FiniteGuard
+from rmae.training.optimizer import build_optimizer
+
+
+@pytest.mark.gpu
+def test_a_step_never_makes_the_host_wait(config):
+    device = torch.device("cuda")
+    model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0)).to(device)
+    optimizer = build_optimizer(model, config.optimizer)
+    guard = FiniteGuard(device)
+    optimizer.found_inf = guard.found_inf
+    images = torch.randn(4, 3, 32, 32, device=device)
+    packed = torch.randint(0, 256, (4, 3, 32, 4), dtype=torch.uint8, device=device)
+    ids_shuffle = torch.rand(4, 16, device=device).argsort(dim=1)
+
+    def step(update):
+        regions = unpack_bits(packed, 32)
+        losses = rmae.pretrain_losses(model(images, regions, ids_shuffle), images, regions, background_weight=0.5)
+        losses.total.backward()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+        guard.check(update, torch.stack([*losses, norm]).detach())
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step(0)  # the first one allocates
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for update in range(1, 4):
+            step(update)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert guard.first_bad() is None
