@@ -199,6 +199,7 @@ def test_bf16_trains(config, run, change):
 def test_compiled_training_agrees(config, run, change):
     plain = run(config, "plain")
     torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
     compiled = run(change(config, run={"compile": True}), "compiled")
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1  # compiled, and whole
     for one, two in zip(losses(plain), losses(compiled), strict=True):
