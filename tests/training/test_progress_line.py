@@ -12,7 +12,7 @@ def show(capsys, *, shown=True, skipped=0, region_loss=0.25):
 
 def test_a_log_file_gets_a_plain_line(capsys):
     assert show(capsys) == (
-        "update  20/400  pixel loss 0.7500  region loss 0.2500  lr 1.0e-03  64 images/s  0:03:10 left\n"
+        "update  20/400  pixel loss 0.7500  region loss 0.2500  64 images/s  lr 1.0e-03  0:03:10 left\n"
     )
 
 

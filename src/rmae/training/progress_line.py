@@ -26,7 +26,7 @@ class ProgressLine:
         self._console = Console(quiet=not shown)
         self._bar = Progress(
             MofNCompleteColumn(),
-            BarColumn(),
+            BarColumn(bar_width=12),  # the figures need the room: a terminal may be 80 columns wide
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
@@ -54,22 +54,22 @@ class ProgressLine:
 
     def show(self, metrics: Metrics) -> None:
         """Show one log step."""
-        figures = _figures(metrics)
-        self._bar.update(self._task, figures=figures)
+        self._bar.update(self._task, figures=_figures(metrics))
         if not self._console.is_terminal:
             seconds = round((self._num_updates - metrics.update) * self._batch_size / metrics.images_per_s)
             width = len(str(self._num_updates))
             left = timedelta(seconds=seconds)
-            self.print(f"update {metrics.update:>{width}}/{self._num_updates}  {figures}  {left} left")
+            done = f"update {metrics.update:>{width}}/{self._num_updates}"
+            self.print(f"{done}  {_figures(metrics)}  lr {metrics.lr:.1e}  {left} left")
 
 
 def _figures(metrics: Metrics) -> str:
     figures = [
-        f"{name} loss {value:.4f}"
-        for name, value in (("pixel", metrics.pixel_loss), ("region", metrics.region_loss))
+        f"{name} {value:.4f}"
+        for name, value in (("pixel loss", metrics.pixel_loss), ("region loss", metrics.region_loss))
         if value is not None
     ]
-    figures += [f"lr {metrics.lr:.1e}", f"{metrics.images_per_s:,.0f} images/s"]
+    figures.append(f"{metrics.images_per_s:,.0f} images/s")
     if metrics.skipped:
         figures.append(f"{metrics.skipped:,} images skipped")
     return "  ".join(figures)
