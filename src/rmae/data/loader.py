@@ -1,12 +1,12 @@
 """Batches from worker processes, and their way to the device."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import c_bool
 from functools import partial
-from multiprocessing.synchronize import Event
+from multiprocessing.sharedctypes import RawValue
 from types import FrameType
 
 import torch
@@ -33,7 +33,7 @@ def open_batches(
         num_workers: Processes that make samples; 0 = this one. The batches are the same for any number.
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
     """
-    may_end = multiprocessing.Event()
+    may_end = RawValue(c_bool, False)  # without a lock: a signal may come while a worker looks at it
     loader = DataLoader(
         samples,
         batch_sampler=order,
@@ -48,20 +48,20 @@ def open_batches(
         yield batches
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
-            may_end.set()
+            may_end.value = True
             for worker in batches._workers:
                 worker.terminate()
             batches._shutdown_workers()
 
 
-def _handle_signals(may_end: Event, worker_id: int) -> None:
+def _handle_signals(may_end: c_bool, worker_id: int) -> None:
     """Ignore, in a worker, what terminals (SIGINT) and Slurm (SIGTERM) send to every process.
 
     The main process still needs batches to stop in order; it lets the workers end when it is through.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        if may_end.is_set():
+        if may_end.value:
             os._exit(0)  # at once: what a worker is doing is of no use any more
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
