@@ -229,7 +229,7 @@ def _pretrain(arguments: list[str]) -> None:
 
     presets = "\n\n".join(f"{name}: {(make.__doc__ or '').strip()}" for name, make in PRESETS.items())
     PretrainArguments.__doc__ = (
-        "Pre-train a model on a folder of images, and write a report.\n\nUsage: rmae pretrain [PRESET] [OPTIONS]. A "
+        "Pre-train a model on a folder of images, and write a report.\n\nA "
         f"preset sets the defaults of all options below; the default one is demo.\n\n{presets}"
     )
     default = PretrainArguments(config=_default_config(arguments))
