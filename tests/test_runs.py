@@ -201,6 +201,27 @@ def test_own_source_of_regions_works(tiny_config: PretrainConfig, photo_folder: 
     assert len(logged(out)) == 4
 
 
+def test_held_out_picture_without_regions_is_shown_without_them(
+    tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path
+):
+    data = tmp_path / "data"
+    (data / "val").mkdir(parents=True)
+    photo_folder.rename(data / "train")
+    (data / "train" / "0.png").rename(data / "val" / "without_regions.png")
+
+    def of_training_pictures(image: np.ndarray, name: str) -> np.ndarray:
+        if name.startswith("val/"):
+            raise ValueError("there are no masks for this image")
+        return left_and_right(image, name)
+
+    out = pretrain(with_data(tiny_config, regions=of_training_pictures), data=data, out=tmp_path / "run")
+
+    page = (out / "report.html").read_text()
+    assert "without_regions.png" in page
+    assert "Reconstruction" in page
+    assert "True map" not in page
+
+
 def test_mistake_in_an_own_source_of_regions_is_explained(
     tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path
 ):

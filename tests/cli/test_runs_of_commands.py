@@ -77,6 +77,12 @@ def test_folder_to_resume_is_found_in_both_forms(form: list[str], finished_run: 
     assert json.loads((finished_run / "config.json").read_text())["config"]["model"]["img_size"] == 32
 
 
+def test_resuming_keeps_the_runs_settings_whatever_preset_is_named(finished_run: Path):
+    before = json.loads((finished_run / "config.json").read_text())["config"]
+    assert cli.run(["pretrain", "demo", "--resume", "--out", str(finished_run)]) == 0
+    assert json.loads((finished_run / "config.json").read_text())["config"] == before
+
+
 def test_resuming_with_another_model_is_refused(finished_run: Path, complaint: Complaint):
     said = complaint("pretrain", "--resume", "--out", finished_run, "--depth", "2", code=1)
 
@@ -127,6 +133,25 @@ def test_run_stopped_by_a_signal_goes_on_as_if_it_had_not(
     assert expected.keys() == found.keys()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
     assert losses(out) == losses(undisturbed)
+
+
+@pytest.mark.slow
+def test_death_of_a_worker_is_one_line(
+    tiny_flags: list[str], environment: dict[str, str], photo_folder: Path, tmp_path: Path
+):
+    with subprocess.Popen(
+        [RMAE, "pretrain", "--data", photo_folder, "--out", tmp_path / "run", *tiny_flags, "--updates", "100000",
+         "--num-workers", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith("update"))
+        for worker in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(worker), signal.SIGKILL)  # as the kernel does where memory runs out
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert said.startswith("rmae: a process that reads images was ended from outside, perhaps because memory ran out")
 
 
 def newest_tensors(run: Path) -> dict[str, torch.Tensor]:
