@@ -45,13 +45,24 @@ def open_batches(
     )
     batches = iter(loader)
     try:
-        yield batches
+        yield _received(batches)
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
             may_end.value = True
             for worker in batches._workers:
                 worker.terminate()
             batches._shutdown_workers()
+
+
+def _received(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Hand batches on; where a worker died in the middle of one, say so instead of what its socket says."""
+    try:
+        yield from batches
+    except (RuntimeError, OSError, EOFError) as error:
+        workers = batches._workers if isinstance(batches, _MultiProcessingDataLoaderIter) else []
+        if any(worker.exitcode for worker in workers):
+            raise RuntimeError("DataLoader worker died while it handed over a batch") from error
+        raise
 
 
 def _handle_signals(may_end: c_bool, worker_id: int) -> None:
