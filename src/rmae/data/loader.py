@@ -60,7 +60,8 @@ def _received(batches: Iterator[Batch]) -> Iterator[Batch]:
         yield from batches
     except (RuntimeError, OSError, EOFError) as error:
         workers = batches._workers if isinstance(batches, _MultiProcessingDataLoaderIter) else []
-        if any(worker.exitcode for worker in workers):
+        # A socket breaks a moment before the exit code is there.
+        if isinstance(error, ConnectionError | EOFError) or any(worker.exitcode for worker in workers):
             raise RuntimeError("DataLoader worker died while it handed over a batch") from error
         raise
 
