@@ -1,6 +1,6 @@
 """Felzenszwalb-Huttenlocher segmentations as regions."""
 
-import warnings
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,7 +31,8 @@ def felzenszwalb(
 
     Source:
         "Efficient Graph-Based Image Segmentation", IJCV 2004. R-MAE (arXiv 2306.05411) uses three scales on COCO with
-        min_size = scale. Labels are those of `skimage.segmentation.felzenszwalb` on the image scaled to [0, 1].
+        min_size = scale. Labels are those of `skimage.segmentation.felzenszwalb`, edges of equal cost taken in a stable
+        order.
 
     Example:
         >>> felzenszwalb(np.zeros((32, 48), np.uint8), scales=(100, 200)).shape
@@ -47,16 +48,30 @@ def felzenszwalb(
     if min_sizes is None:
         min_sizes = [int(scale) for scale in scales]
 
-    from skimage.segmentation import felzenszwalb as segment
+    return _segment(image.reshape(*image.shape[:2], -1), np.asarray(scales, float), np.asarray(min_sizes), float(sigma))
 
-    pixels = image.reshape(*image.shape[:2], -1) * (1 / np.iinfo(image.dtype).max)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Got image with third dimension", RuntimeWarning)  # more than 3 channels
-        maps = [
-            segment(pixels, scale=scale, sigma=sigma, min_size=min_size, channel_axis=-1)
-            for scale, min_size in zip(scales, min_sizes, strict=True)
-        ]
-    return np.stack(maps).astype(np.int32)
+
+def _segment(image: np.ndarray, scales: np.ndarray, min_sizes: np.ndarray, sigma: float) -> np.ndarray:
+    """Segment an image (H, W, M); smoothing, costs and the order of the edges are the same for all scales."""
+    from rmae.regions.kernels.edges import distribute, edge_costs
+    from rmae.regions.kernels.merging import merge_segments
+    from rmae.regions.kernels.smoothing import smooth
+
+    height, width, channels = image.shape
+    costs = edge_costs(smooth(image, sigma))
+    edges, starts, lowest = distribute(costs, highest=math.sqrt(channels) + 1)
+    ascending = np.argsort(scales, kind="stable")
+    labels = np.empty((len(scales), height, width), dtype=np.int32)
+    labels[ascending] = merge_segments(
+        costs.reshape(4, -1),
+        edges,
+        starts,
+        lowest,
+        width=width,
+        scales=scales[ascending] / 255,
+        min_sizes=min_sizes[ascending].astype(np.int64),
+    ).reshape(labels.shape)
+    return labels
 
 
 def _check_settings(scales: Sequence[float], min_sizes: Sequence[int] | None, sigma: float) -> None:
