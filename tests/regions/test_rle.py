@@ -1,7 +1,12 @@
+from array import array
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
-from rmae.regions.rle import decode_rle
+from rmae.regions.rle import decode_rle, place_rle
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
@@ -68,6 +73,43 @@ def test_long_runs_round_trip():
     np.testing.assert_array_equal(decode_rle((300, 400), compress(run_lengths(mask))), mask)
 
 
+@given(height=st.integers(1, 40), width=st.integers(1, 40), share=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_decodes_what_pycocotools_encodes(height: int, width: int, share: float, seed: int):
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    counts = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    np.testing.assert_array_equal(decode_rle((height, width), counts), mask, strict=True)
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 6))
+def test_runs_of_no_length_change_nothing(runs: list[int], height: int):
+    runs = [*runs, -sum(runs) % height]
+    flat = [i % 2 == 1 for i, run in enumerate(runs) for _ in range(run)]
+    mask = np.array(flat, dtype=bool).reshape(-1, height).T
+    np.testing.assert_array_equal(decode_rle((height, mask.shape[1]), runs), mask, strict=True)
+
+
+def test_box_holds_no_more_than_the_mask():
+    mask = np.zeros((9, 8), bool)
+    mask[2:4, 3] = mask[3:7, 5] = True
+    placed = place_rle((9, 8), run_lengths(mask))
+    assert (placed.top, placed.left, placed.pixels.shape) == (2, 3, (5, 3))
+    np.testing.assert_array_equal(placed.pixels, mask[placed.box])
+
+
+def test_a_run_that_goes_on_in_the_next_column_needs_all_rows():
+    placed = place_rle((4, 5), [7, 2, 11])
+    assert (placed.top, placed.left) == (0, 1)
+    np.testing.assert_array_equal(placed.pixels, np.array([[0, 0, 0, 1], [1, 0, 0, 0]]).T)
+
+
+def test_nothing_on_has_an_empty_box():
+    assert place_rle((4, 5), [20]).pixels.shape == (0, 0)
+
+
+def test_plain_runs_may_be_packed():
+    np.testing.assert_array_equal(decode_rle((2, 3), array("q", [3, 3])), decode_rle((2, 3), [3, 3]))
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
@@ -75,12 +117,23 @@ def test_long_runs_round_trip():
         ([5, -1], "do not fill it exactly"),
         ([], "do not fill it exactly"),
         ("", "do not fill it exactly"),
+        ([2**62] * 4 + [4], "do not fill it exactly"),
         ([None, 4], "has runs that are no whole numbers of pixels"),
+        ([1.5, 2.5], "has runs that are no whole numbers of pixels"),
+        ([[1, 2], [1]], "has runs that are no whole numbers of pixels"),
+        ([[4]], "has runs that are no whole numbers of pixels"),
+        (["4"], "has runs that are no whole numbers of pixels"),
+        ([2**70, 4], "has runs that are no whole numbers of pixels"),
+        ({}, "has runs that are no whole numbers of pixels"),
         (None, "has runs that are no whole numbers of pixels"),
         ("o" * 30 + "1", "has runs that are no whole numbers of pixels"),
         ("0 4", "holds ' ', which that form does not use"),
         ("0é", "holds 'é', which that form does not use"),
+        ("0\ud800", r"holds '\\ud800', which that form does not use"),
+        ("0/", "holds '/', which that form does not use"),
+        ("0p", "holds 'p', which that form does not use"),
         ("P", "ends in the middle of a number"),
+        ("4P", "ends in the middle of a number"),
     ],
 )
 def test_malformed_masks_are_explained(counts: object, message: str):

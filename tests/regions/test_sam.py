@@ -46,11 +46,33 @@ def test_masks_of_another_size_are_refused(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "7", '{"annotations": 7}', '{"annotations": [{}]}', '{"annotations": [{"segmentation": []}]}'],
+    [
+        "",
+        "{",
+        "\xff",
+        "[" * 100_000,
+        "[]",
+        "7",
+        '{"annotations": 7}',
+        '{"annotations": [{}]}',
+        '{"annotations": [{"segmentation": []}]}',
+        '{"annotations": [{"segmentation": {"size": 3, "counts": "06"}}]}',
+    ],
 )
 def test_other_files_are_explained(tmp_path: Path, text: str):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=r"a\.json is not a mask file in the SA-1B form"):
+        SamJson(folder=str(tmp_path))(IMAGE, "a.jpg")
+
+
+def test_a_size_that_is_equal_but_no_integer_does_no_harm(tmp_path: Path):
+    write(tmp_path, "a.json", [{"size": [2.0, 3.0], "counts": "33"}])
+    assert SamJson(folder=str(tmp_path))(IMAGE, "a.jpg").max() == 0
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(ValueError, match=r"a\.json cannot be read \(Is a directory\)"):
         SamJson(folder=str(tmp_path))(IMAGE, "a.jpg")
 
 

@@ -13,7 +13,9 @@ from rmae.visual.pictures import (
     draw_region,
     enlarge,
     hide_patches,
+    jpeg_data_uri,
     png_data_uri,
+    show_stored,
     to_display,
 )
 
@@ -37,12 +39,63 @@ def _constant_image(*values: float) -> np.ndarray:
 def test_to_display_of_one_to_five_channels(channels: tuple[float, ...], expected: tuple[int, int, int]) -> None:
     shown = to_display(_constant_image(*channels))
     assert shown.dtype == np.uint8
-    np.testing.assert_array_equal(shown, np.broadcast_to(np.uint8(expected), (2, 3, 3)))
+    np.testing.assert_array_equal(shown, np.broadcast_to(np.array(expected, np.uint8), (2, 3, 3)))
 
 
 def test_to_display_keeps_every_pixel_in_its_place() -> None:
     image = np.arange(3 * 4 * 5, dtype=np.float32).reshape(3, 4, 5) / 255
     np.testing.assert_array_equal(to_display(image)[2, 3], [13, 33, 53])  # 20 m + 5 * 2 + 3
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        ((51,), (51, 51, 51)),
+        ((102, 255), (102, 102, 102)),
+        ((0, 51, 255), (0, 51, 255)),
+        ((0, 51, 255, 0), (255, 255, 255)),
+        ((0, 51, 255, 0, 128), (0, 51, 255)),
+    ],
+)
+def test_show_stored_shows_channels_as_to_display_does(channels: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    image = np.broadcast_to(np.array(channels, np.uint8), (4, 6, len(channels)))
+    shown = show_stored(image, (2, 3))
+    assert shown.dtype == np.uint8
+    np.testing.assert_array_equal(shown, np.broadcast_to(np.array(expected, np.uint8), (2, 3, 3)))
+
+
+def test_show_stored_smooths_what_it_shrinks() -> None:
+    checks = (np.indices((64, 64)).sum(axis=0) % 2 * 200).astype(np.uint8)[..., None]
+    np.testing.assert_allclose(show_stored(checks, (8, 8)), 100, atol=2)
+
+
+def test_show_stored_keeps_every_pixel_in_its_place() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    np.testing.assert_array_equal(show_stored(image, (5, 7)), image)
+
+
+@pytest.mark.parametrize("scale", [1, 16])
+@pytest.mark.parametrize("num_channels", [1, 3, 4, 6])
+def test_show_stored_stretches_16_bits(num_channels: int, scale: int) -> None:
+    # 1000 pixels: four levels, each in every channel; what lies beyond the third channel is not looked at
+    levels = np.array([100, 200, 300, 500], np.uint16).repeat(250).reshape(40, 25) * scale
+    image = levels[..., None].repeat(num_channels, axis=2)
+    image[..., 3:] = 65535
+    shown = show_stored(image, (40, 25))
+    assert [np.unique(shown[rows]).tolist() for rows in (5, 15, 25, 35)] == [[0], [64], [128], [255]]
+
+
+def test_show_stored_leaves_outliers_out_of_the_stretch() -> None:
+    image = np.full((100, 100, 1), 1000, np.uint16)
+    image[:50] = 2000
+    image[0, :40], image[99, :40] = 65535, 0
+    shown = show_stored(image, (100, 100))
+    assert (shown[10] == 255).all()
+    assert (shown[90] == 0).all()
+
+
+def test_show_stored_of_a_constant_16_bit_image() -> None:
+    assert np.unique(show_stored(np.full((4, 4, 1), 40000, np.uint16), (4, 4))).size == 1
 
 
 def test_hide_patches_paints_exactly_the_hidden_ones() -> None:
@@ -110,6 +163,16 @@ def test_png_holds_the_same_pixels(num_colours: int) -> None:
     with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
         assert picture.format == "PNG"
         np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), image)
+
+
+def test_jpeg_holds_nearly_the_same_pixels_thin_coloured_lines_too() -> None:
+    image = np.full((64, 96, 3), (40, 90, 60), np.uint8)
+    image[:, 33] = (230, 159, 0)
+    head, _, data = jpeg_data_uri(image).partition(",")
+    assert head == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        assert picture.format == "JPEG"
+        np.testing.assert_allclose(np.asarray(picture), image, atol=25)
 
 
 def test_css_colour_writes_two_hexadecimal_digits_a_channel() -> None:
