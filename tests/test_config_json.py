@@ -72,7 +72,7 @@ def test_part_of_a_configuration_can_be_saved_alone():
         ("data", "measure_statistics", 1, r"data\.measure_statistics: .*boolean"),
         ("data", "num_regions", 0, r"data: .*num_regions is 0; it must be at least 1"),
         ("data", "regions", None, r".*the task is rmae but regions is None"),
-        ("data", "regions", {"kind": "sam"}, r"data\.regions.*folder: .*required"),
+        ("data", "regions", {"kind": "sam-json"}, r"data\.regions.*folder: .*required"),
         ("data", "regions", {"kind": "superpixels"}, r"data\.regions"),
         ("optimizer", "batch_size", True, r"optimizer\.batch_size: .*integer"),
         ("optimizer", "updates", 10, r"optimizer: .*epochs is 800.0 and updates is 10"),

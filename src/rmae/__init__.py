@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rmae.regions.source import RegionSource
     from rmae.runs import pretrain, report
     from rmae.training.finite import NonFiniteError
-    from rmae.training.interruption import TrainingStopped
+    from rmae.interruption import TrainingStopped
 
 _HOMES = {
     "DataConfig": "rmae.config",
@@ -32,7 +32,7 @@ _HOMES = {
     "RegionSource": "rmae.regions.source",
     "RunConfig": "rmae.config",
     "SamJson": "rmae.regions.sam",
-    "TrainingStopped": "rmae.training.interruption",
+    "TrainingStopped": "rmae.interruption",
     "build_model": "rmae.models.build",
     "encode": "rmae.models.masked_autoencoder",
     "felzenszwalb": "rmae.regions.felzenszwalb",

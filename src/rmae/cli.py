@@ -237,7 +237,7 @@ def _pretrain(arguments: list[str]) -> None:
 
     from rmae.runs import pretrain
     from rmae.training.finite import NonFiniteError
-    from rmae.training.interruption import TrainingStopped
+    from rmae.interruption import TrainingStopped
 
     try:
         run_folder = pretrain(chosen.config, data=chosen.data, out=chosen.out, resume=chosen.resume)

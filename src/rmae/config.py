@@ -10,7 +10,9 @@ import numpy as np
 from rmae.config_checks import check_values, check_width, require
 from rmae.ops.grid import grid_shape, num_visible_patches
 from rmae.regions.felzenszwalb import Felzenszwalb
-from rmae.regions.sam import SamJson
+from rmae.regions.live import Live
+from rmae.regions.sources import NamedSource
+from rmae.regions.stored import Stored
 
 
 class EncoderShape(NamedTuple):
@@ -193,10 +195,13 @@ class DataConfig:
     """Standard deviation of each channel, full scale = 1, above 0; the default is ImageNet's."""
     measure_statistics: bool = False
     """Measure pixel_mean and pixel_std on up to 1,000 of the images first, and use those."""
-    regions: Felzenszwalb | SamJson | Callable[[np.ndarray, str], np.ndarray] | None = field(
+    regions: NamedSource | Live | Stored | Callable[[np.ndarray, str], np.ndarray] | None = field(
         default_factory=Felzenszwalb
     )
-    """Where regions come from: felzenszwalb, 'sam --folder DIR' (SA-1B files), or none where the task is mae."""
+    """Where regions come from, a source with its flags as in 'felzenszwalb --scales 1000'; 'live' before it computes
+    them in the workers and stores nothing; none where the task is mae."""
+    region_store: str | None = None
+    """File to keep regions in; those it lacks are made first. None = one for these images in the folder regions."""
     num_regions: int = 8
     """Regions drawn for each image, R, at least 1."""
     region_draw: Literal["uniform", "region_visible"] = "uniform"

@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 from rmae.config import PretrainConfig
 from rmae.regions.felzenszwalb import Felzenszwalb
-from rmae.regions.sam import SamJson
+from rmae.regions.live import Live
+from rmae.regions.sources import NamedSource
+from rmae.regions.stored import Stored
 
 Config = TypeVar("Config")
 
@@ -21,7 +23,7 @@ def config_to_json(config: Any) -> dict[str, Any]:
     """
     from pydantic import TypeAdapter
 
-    if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, Felzenszwalb | SamJson | None):
+    if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, NamedSource | Live | Stored | None):
         own_source = _describe(config.data.regions)
         config = replace(config, data=replace(config.data, regions=Felzenszwalb()))
         saved = config_to_json(config)
@@ -56,7 +58,9 @@ def config_from_json(kind: type[Config], saved: Any, *, where: str) -> Config:
         return TypeAdapter(kind).validate_json(to_json(saved), strict=True, extra="forbid")
     except ValidationError as error:
         # Of a region source, the errors that matter are those of the kind that it says it is.
-        first = min(error.errors(include_url=False), key=lambda fault: fault["loc"][-1:] == ("kind",))
+        faults = error.errors(include_url=False)
+        other_kinds = {fault["loc"][:-1] for fault in faults if fault["loc"][-1:] == ("kind",)}
+        first = min(faults, key=lambda fault: fault["loc"][:-1] in other_kinds)
         place = ".".join(str(part) for part in first["loc"])
         fault = first["msg"].removeprefix("Value error, ")
         sentence = f"{place}: {fault}" if place else fault

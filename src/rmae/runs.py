@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from rmae.config import PretrainConfig
-from rmae.data.crops import centre_crop, crop_image, crop_label_maps
+from rmae.data.crops import centre_crop, crop_image
 from rmae.data.drawing import draw_regions
 from rmae.data.images import UnreadableImage, read_image
 from rmae.data.layouts import ImageSet, split_images
+from rmae.data.region_reader import open_regions
 from rmae.data.statistics import measure_statistics
+from rmae.data.training_regions import make_training_regions, with_region_store
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
-from rmae.regions.sam import SamJson
+from rmae.regions.label_runs import LabelRuns
 from rmae.training.loop import check_trainable, train
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import (
@@ -54,6 +56,7 @@ def pretrain(
         ValueError: The settings, the data or the folder cannot be used; the sentence says why and what to do.
         NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
         TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
+        Stopped: The signal arrived while regions were made; the same call goes on.
 
     Example:
         >>> import rmae
@@ -68,9 +71,10 @@ def pretrain(
     elif data is None:
         data = saved.data
     root = None if data is None else Path(data).resolve()
-    images, _ = split_images(root, config.data, seed=config.run.seed)
-    config = _with_absolute_paths(config)
+    images, held_out = split_images(root, config.data, seed=config.run.seed)
+    config = with_region_store(config, root)
     check_trainable(config, images, folder=path)
+    make_training_regions(config, images, held_out)
     if config.data.measure_statistics:
         config = _with_statistics(config, *(_measure(config, images) if saved is None else _saved_statistics(saved)))
     where = None if root is None else str(root)
@@ -78,15 +82,6 @@ def pretrain(
     train(config, images, folder)
     report(path, config=config)
     return path
-
-
-def _with_absolute_paths(config: PretrainConfig) -> PretrainConfig:
-    """Name files so that the run can be resumed and reported from any directory."""
-    match config.data.regions:
-        case SamJson(folder=masks):
-            return replace(config, data=replace(config.data, regions=SamJson(folder=str(Path(masks).resolve()))))
-        case _:
-            return config
 
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -125,6 +120,8 @@ def report(run: str | Path, *, data: str | Path | None = None, config: PretrainC
     folder = RunFolder(Path(run))
     saved = read_run(folder.path)
     config = saved.config() if config is None else config
+    if config.data.region_store is not None and not Path(config.data.region_store).exists():
+        config = replace(config, data=replace(config.data, region_store=None))  # then they are made anew
     data = saved.data if data is None else data
     training, held_out = split_images(None if data is None else Path(data), config.data, seed=config.run.seed)
     model = load(folder.path).eval()
@@ -180,11 +177,16 @@ def _cut(
     regions = None
     if config.model.has_region_branch and config.data.regions is not None:
         try:
-            label_maps = crop_label_maps(config.data.regions(image, name), crop, (height, width))
+            runs = open_regions(config.data)(image, name)
         except (ValueError, OSError):  # no regions are known of this picture; its pixels can be shown all the same
-            label_maps = np.empty((0, height, width), dtype=np.int32)
+            runs = LabelRuns.of(np.empty((0, *image.shape[:2]), dtype=np.int32))
         drawn = draw_regions(
-            label_maps, num_regions=config.data.num_regions, generator=generator, area=config.data.region_area
+            runs,
+            crop,
+            (height, width),
+            num_regions=config.data.num_regions,
+            generator=generator,
+            area=config.data.region_area,
         )
         # A picture of few regions repeats them, and one of none has empty maps.
         distinct = np.unique(drawn, axis=0)

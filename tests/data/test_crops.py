@@ -5,9 +5,15 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from rmae.data.crops import Crop, centre_crop, crop_image, crop_label_maps, random_crop
+from rmae.data.crops import Crop, centre_crop, crop_image, random_crop, sample_positions
 
 LAW = {"scale": (0.2, 1.0), "ratio": (3 / 4, 4 / 3), "flip": 0.5}
+
+
+def crop_label_maps(label_maps: np.ndarray, crop: Crop, size_hw: tuple[int, int]) -> np.ndarray:
+    rows, columns = sample_positions(crop, size_hw)
+    cut = label_maps[:, rows[:, None], columns]
+    return cut[:, :, ::-1] if crop.flip else cut
 
 
 def crops(number: int, height: int, width: int) -> list[Crop]:

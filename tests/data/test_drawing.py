@@ -3,7 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from rmae.data.crops import Crop, random_crop, sample_positions
 from rmae.data.drawing import draw_regions, visible_pixels
+from rmae.regions.label_runs import LabelRuns
 
 # Two maps that overlap: 0 and 1 are the halves, 5 the middle.
 HALVES = np.array([[0, 0, 1, 1]] * 2, dtype=np.int32)
@@ -13,8 +15,14 @@ ALL = {(HALVES == 0).tobytes(): "left", (HALVES == 1).tobytes(): "right", (MIDDL
 ALL[np.zeros((2, 4), bool).tobytes()] = "nothing"
 
 
+def draw_whole(maps: np.ndarray, **settings) -> np.ndarray:
+    """Draw from a crop that is the whole image."""
+    height, width = maps.shape[1:]
+    return draw_regions(LabelRuns.of(maps), Crop(0, 0, height, width, False), (height, width), **settings)
+
+
 def draw(maps: np.ndarray, num_regions: int, seed: int = 0, **limits) -> Counter[str]:
-    drawn = draw_regions(maps, num_regions=num_regions, generator=np.random.default_rng(seed), **limits)
+    drawn = draw_whole(maps, num_regions=num_regions, generator=np.random.default_rng(seed), **limits)
     assert drawn.shape == (num_regions, *maps.shape[1:])
     assert drawn.dtype == bool
     return Counter(ALL[region.tobytes()] for region in drawn)
@@ -34,7 +42,7 @@ def test_fewer_are_drawn_uniformly():
 def test_places_are_uniform_too():
     first = Counter()
     for seed in range(3000):
-        drawn = draw_regions(MAPS, num_regions=3, generator=np.random.default_rng(seed))
+        drawn = draw_whole(MAPS, num_regions=3, generator=np.random.default_rng(seed))
         first[ALL[drawn[0].tobytes()]] += 1
     for count in first.values():
         assert count / 3000 == pytest.approx(1 / 3, abs=0.03)
@@ -60,7 +68,7 @@ def test_area_limits_include_their_ends():
     uneven = np.array([[[0, 1, 1, 1], [2, 2, 2, 2]]])  # shares 1/8, 3/8, 4/8
 
     def sizes(low: float, high: float) -> set[int]:
-        drawn = draw_regions(uneven, num_regions=6, generator=np.random.default_rng(0), area=(low, high))
+        drawn = draw_whole(uneven, num_regions=6, generator=np.random.default_rng(0), area=(low, high))
         return set(drawn.sum(axis=(1, 2)).tolist())
 
     assert sizes(0, 1) == {1, 3, 4}
@@ -78,9 +86,40 @@ def test_only_regions_with_a_visible_pixel_are_drawn():
 def test_any_labels_will_do(labels: tuple[int, ...]):
     maps = np.array(labels, dtype=np.int32).reshape(1, 2, 2)
     present = [label for label in labels if label >= 0]
-    drawn = draw_regions(maps, num_regions=len(present), generator=np.random.default_rng(0))
+    drawn = draw_whole(maps, num_regions=len(present), generator=np.random.default_rng(0))
     np.testing.assert_array_equal(drawn.sum(axis=0), maps[0] >= 0)
     np.testing.assert_array_equal(drawn.sum(axis=(1, 2)), 1)
+
+
+@pytest.mark.parametrize("visible_share", [None, 0.1])
+@pytest.mark.parametrize("largest_label", [6, 10**9])
+def test_regions_of_a_crop_are_those_of_its_label_maps(largest_label: int, visible_share: float | None):
+    """Cropping label maps, listing their labels and comparing each pixel gives the same regions."""
+    generator = np.random.default_rng(0)
+    for seed in range(60):
+        height, width, size_hw = *generator.integers(1, 40, 2), tuple(generator.integers(1, 30, 2))
+        labels = np.append(-1, np.sort(generator.integers(0, largest_label, 7)))
+        maps = labels[generator.integers(0, 8, (3, height, width))].astype(np.int32)
+        crop = random_crop(height, width, scale=(0.2, 1), ratio=(0.5, 2), flip=0.5, generator=generator)
+        rows, columns = sample_positions(crop, size_hw)
+        cut = maps[:, rows[:, None], columns[::-1] if crop.flip else columns]
+        visible = None if visible_share is None else generator.random(size_hw) < visible_share
+        candidates = [
+            label_map == label
+            for label_map in cut
+            for label in np.unique(label_map[label_map >= 0])
+            if 0.1 <= (label_map == label).mean() <= 0.4 and (visible is None or visible[label_map == label].any())
+        ]
+        drawn = draw_regions(
+            LabelRuns.of(maps), crop, size_hw,
+            num_regions=5, generator=np.random.default_rng(seed), area=(0.1, 0.4), visible=visible,
+        )  # fmt: skip
+        expected = np.zeros_like(drawn)
+        if candidates:
+            repeated = candidates * -(-5 // len(candidates))
+            picks = np.random.default_rng(seed).choice(len(repeated), size=5, replace=False)
+            expected = np.stack([repeated[pick] for pick in picks])
+        np.testing.assert_array_equal(drawn, expected)
 
 
 def test_visible_pixels_are_those_of_the_first_patches():

@@ -28,14 +28,14 @@ def test_blobs_are_in_one_piece_and_compact(area: int):
         assert edges < 8 * np.sqrt(area)
 
 
-@pytest.mark.parametrize("size", [(40, 60), (200, 9), (1, 80)])
+@pytest.mark.parametrize("size", [(40, 60), (200, 9), (1, 1000)])
 def test_the_nearest_pixels_of_the_whole_image_are_found(size: tuple[int, int]):
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[: size[0], : size[1]]
-    for area in (1, 7, 40, 75):
-        for _ in range(10):
-            x, y = generator.uniform(0, size[1] - 1), generator.uniform(0, size[0] - 1)
-            lengths, angles = generator.uniform(0, 0.3, 3), generator.uniform(-3, 3, 3)
+    for area in (1, 7, 75, 1000):
+        for share in (1, 1, 1, 1, 0.05, 0.05, 0.05, 0.05):  # of the image, from a corner, in which the centre lies
+            x, y = generator.uniform(0, share * (size[1] - 1)), generator.uniform(0, share * (size[0] - 1))
+            lengths, angles = 0.9 * generator.dirichlet([0.3] * 3), generator.uniform(-3, 3, 3)
             directions = np.arctan2(rows - y, columns - x)
             radius = 1 + sum(lengths[k] * np.cos((k + 1) * directions + angles[k]) for k in range(3))
             distances = np.hypot(rows - y, columns - x) / radius

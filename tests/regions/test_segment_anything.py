@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,21 +31,14 @@ IMAGE = np.stack([128 + 100 * np.sin(COLUMNS / 9) * np.cos(ROWS / 7), 4 * COLUMN
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny Segment Anything model of random weights."""
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_dim": 16}
     grid = {"image_size": SIDE, "patch_size": 8}
+    neck = {"output_channels": 16, "num_pos_feats": 8}
     model = SamModel(
         SamConfig(
-            vision_config=grid
-            | {
-                "hidden_size": 16,
-                "num_hidden_layers": 1,
-                "num_attention_heads": 2,
-                "output_channels": 16,
-                "mlp_dim": 16,
-            }
-            | {"window_size": 4, "global_attn_indexes": [0], "num_pos_feats": 8},
+            vision_config=small | grid | neck | {"window_size": 4, "global_attn_indexes": [0]},
             prompt_encoder_config=grid | {"hidden_size": 16, "mask_input_channels": 4},
-            mask_decoder_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_dim": 16}
-            | {"iou_head_depth": 2, "iou_head_hidden_dim": 16},
+            mask_decoder_config=small | {"iou_head_depth": 2, "iou_head_hidden_dim": 16},
         )
     )
     weights = model.state_dict()
@@ -157,7 +151,7 @@ def test_grey_is_the_same_in_three_channels(source: SegmentAnything):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_16_bits_are_the_same_picture(source: SegmentAnything, channels: int):
-    image = IMAGE[..., :channels]
+    image = (255 - IMAGE)[..., 3 - channels :]  # from 0 to 255 in the last channel too
     deep = image.astype(np.uint16) * 257
     np.testing.assert_array_equal(source(deep, "any name"), source(image, "any name"))
 
@@ -186,11 +180,23 @@ def test_a_call_depends_on_no_global_generator_and_draws_from_none(source: Segme
         np.testing.assert_array_equal(label_maps, source(IMAGE, "any name"))
 
 
-@pytest.mark.parametrize("points_per_batch", [4, 1])
-def test_points_may_be_asked_at_in_several_passes(source: SegmentAnything, points_per_batch: int):
+@pytest.mark.parametrize(("points_per_batch", "expected"), [(4, [4, 4, 1]), (1, [1] * 9), (64, [9])])
+def test_points_are_asked_at_in_passes(
+    source: SegmentAnything, points_per_batch: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+):
     source = replace(source, stability_threshold=0.5)  # so that some passes of one point find nothing
-    passes = replace(source, points_per_batch=points_per_batch)
-    np.testing.assert_array_equal(passes(IMAGE, "any name"), source(IMAGE, "any name"))
+    label_maps = source(IMAGE, "any name")
+    passes: list[int] = []
+    forward = SamModel.forward
+
+    def counted(*arguments: Any, **inputs: Any) -> Any:
+        passes.append(inputs["input_points"].shape[1])
+        return forward(*arguments, **inputs)
+
+    monkeypatch.setattr(SamModel, "forward", counted)
+    in_passes = replace(source, points_per_batch=points_per_batch)(IMAGE, "any name")
+    assert passes == expected
+    np.testing.assert_array_equal(in_passes, label_maps)
 
 
 def test_the_model_is_loaded_at_the_first_image_and_once(own_checkpoint: Path, source: SegmentAnything):
@@ -350,9 +356,22 @@ def test_other_folders_are_explained_in_one_line(
     assert "\n" not in sentence
 
 
-def test_what_is_neither_a_folder_nor_a_hub_id_is_explained():
-    with pytest.raises(ValueError, match=r"no Segment Anything model can be loaded from a/b/c \(Repo id must be"):
-        SegmentAnything(checkpoint="a/b/c")(IMAGE, "any name")
+@pytest.mark.parametrize(
+    ("checkpoint", "reason"),
+    [
+        ("a/b/c", "Repo id must be in the form"),
+        ("nobody/no-such-model", "We couldn't connect"),
+    ],
+)
+def test_what_is_no_folder_and_cannot_be_had_from_the_hub_is_explained_in_one_line(
+    checkpoint: str, reason: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        ValueError, match=rf"model can be loaded from {checkpoint} \({reason}.*\); give a folder"
+    ) as caught:
+        SegmentAnything(checkpoint=checkpoint)(IMAGE, "any name")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

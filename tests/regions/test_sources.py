@@ -18,8 +18,11 @@ from rmae.regions.coco_panoptic import CocoPanoptic
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
 from rmae.regions.overlap import stack_masks
+from rmae.regions.random_masks import RandomMasks
 from rmae.regions.sam import SamJson
 from rmae.regions.slic import Slic
+from rmae.regions.store_writer import PackedRegions, StoreWriter
+from rmae.regions.stored import Stored
 
 HEIGHT, WIDTH = 24, 36
 NAME, EMPTY_NAME = "folder/picture.png", "folder/empty.png"
@@ -86,6 +89,18 @@ def sam_json(folder: Path) -> SamJson:
     return SamJson(folder=str(folder))
 
 
+def stored(folder: Path) -> Stored:
+    with StoreWriter(folder / "a.regions", source={"kind": "other"}, channels=3, root="") as writer:
+        writer.add(PackedRegions.of(NAME, stack_masks(MASKS, HEIGHT, WIDTH)))
+        writer.add(PackedRegions.of(EMPTY_NAME, stack_masks([], HEIGHT, WIDTH)))
+        writer.finish()
+    return Stored(path=str(folder / "a.regions"))
+
+
+def random_masks(folder: Path) -> RandomMasks:
+    return RandomMasks(store=stored(folder).path, seed=2)
+
+
 def slic(folder: Path) -> Slic:
     return Slic(num_segments=(4, 20), compactness=5.0)
 
@@ -96,18 +111,20 @@ def grid(folder: Path) -> Grid:
 
 SOURCES: dict[str, Callable[[Path], Any]] = {
     "felzenszwalb": felzenszwalb,
+    "stored": stored,
     "coco-instances": coco_instances,
     "coco-panoptic": coco_panoptic,
     "sam-json": sam_json,
     "slic": slic,
     "grid": grid,
+    "random-masks": random_masks,
 }
 """Makes each source, by its kind, with what it looks up under an empty folder."""
 
-LISTING = ("coco-instances", "coco-panoptic", "sam-json")
+LISTING = ("stored", "coco-instances", "coco-panoptic", "sam-json", "random-masks")
 """Those that look regions up by name: EMPTY_NAME has none, other names are unknown."""
 
-OVERLAPPING = ("coco-instances", "sam-json")
+OVERLAPPING = ("stored", "coco-instances", "sam-json")
 """Those whose regions may overlap; they are made from `MASKS`."""
 
 
@@ -161,6 +178,13 @@ def test_leaves_the_image_as_it_is(source: Any):
 def test_regions_that_overlap_are_kept_whole(kind: str, tmp_path: Path):
     assert len(stack_masks(MASKS, HEIGHT, WIDTH)) > 1
     assert masks_of(SOURCES[kind](tmp_path)(picture(), NAME)) == {mask.tobytes() for mask in MASKS}
+
+
+def test_random_masks_may_overlap_and_keep_their_areas(tmp_path: Path):
+    label_maps = random_masks(tmp_path)(picture(), NAME)
+    areas = [int(count) for labels in label_maps for count in np.bincount(labels[labels >= 0])]
+    assert sorted(areas) == sorted(int(mask.sum()) for mask in MASKS)
+    assert len(label_maps) > 1
 
 
 @pytest.mark.parametrize("kind", LISTING)

@@ -62,14 +62,16 @@ def test_the_area_axis_is_logarithmic_in_percent_and_has_the_patch_on_it() -> No
     assert np.asarray(mark.get_xdata()).tolist() == [PATCH_SHARE, PATCH_SHARE]
 
 
-def test_bars_are_as_high_as_the_counts_and_ticks_are_whole() -> None:
-    figure = draw_counts(np.array([1, 1, 1, 2]), inks=INKS)
+@pytest.mark.parametrize("counts", [[1, 1, 1, 2], [424, 424, 424], [0, 0, 0, 900]])
+def test_bars_are_as_high_as_the_counts_and_ticks_are_whole(counts: list[int]) -> None:
+    figure = draw_counts(np.array(counts), inks=INKS)
     (axes,) = figure.axes
     figure.draw_without_rendering()
     (bars,) = axes.patches
     top = np.asarray(bars.get_path().vertices)[:, 1].max()
     assert top == 3
     for ticks in (axes.get_xticks(), axes.get_yticks()):
+        assert len(ticks) > 0
         np.testing.assert_array_equal(ticks, np.round(ticks))
 
 

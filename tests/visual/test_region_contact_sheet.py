@@ -67,6 +67,8 @@ def test_two_small_cards_share_a_row() -> None:
 def test_a_card_that_finds_no_room_begins_a_row_of_its_own() -> None:
     corners = _corners(_is(_draw(_picture(1), _picture(3), _picture(1), _picture(1)), PHOTO))
     assert [column for _, column in corners] == [40, 40, 40, 40 + 800]
+    corners = _corners(_is(_draw(_picture(1), _picture(2)), PHOTO))  # two and three columns
+    assert [column for _, column in corners] == [40, 40]
 
 
 @pytest.mark.parametrize("size_hw", [(320, 640), (640, 320), (1, 900), (900, 1), (8, 8)])
@@ -90,6 +92,15 @@ def test_histograms_are_drawn_where_there_is_something_to_count() -> None:
     assert _is(_draw(), BARS).sum() > 10_000
     assert not _is(_draw(counts=()), BARS).any()
     assert not _is(_draw(counts=(0, 0)), BARS).any()
+
+
+def test_the_letters_of_histograms_are_smooth() -> None:
+    drawn = _draw()
+    rows = _is(drawn, BARS).any(axis=1)
+    grey = np.ptp(drawn[rows].astype(int), axis=-1) < 40
+    # Darker than the grid, lighter than the ink: the edges of letters.
+    between = (drawn[rows] > 60).all(axis=-1) & (drawn[rows] < 200).all(axis=-1)
+    assert (grey & between).sum() > 50
 
 
 def test_the_words_are_there() -> None:

@@ -79,22 +79,23 @@ def test_the_smallest_region_of_a_pixel_is_on_top() -> None:
 
 
 def test_views_of_three_maps() -> None:
-    quarters = _halves()
-    quarters[:80, :240] = 9
-    quarters[80:160, :240] = NO_REGION
+    three = _halves()  # left half: 7/16 of the picture; of the right half two parts, 1/8 and 1/64
+    three[:40, :240] = NO_REGION
+    three[:80, 240:] = 9
+    three[280:, 240:300] = 10
     everything = np.zeros((320, 480), np.int32)
     nothing = np.full((320, 480), NO_REGION, np.int32)
-    views = _views(quarters, everything, nothing)
+    views = _views(three, everything, nothing)
     assert [view.title for view in views] == ["Picture", "Map 1", "Map 2", "Map 3"]
     assert [_plain(view.caption) for view in views] == [
         "480 \N{MULTIPLICATION SIGN} 320 pixels",
-        "2 regions, median 19 %\n38 % covered",  # an eighth and a quarter: the median is 18.75 %, the sum 37.5 %
+        "3 regions, median 12 %\n58 % covered",  # 12.5 % of 43.75, 12.5 and 1.5625 %; together 57.8 %
         "1 region\n100 % covered",
         "no region",
     ]
     assert [_plain(view.alt) for view in views] == [
         "a/cat.jpg: the picture",
-        "a/cat.jpg: map 1: 2 regions, median 19 %, 38 % covered",
+        "a/cat.jpg: map 1: 3 regions, median 12 %, 58 % covered",
         "a/cat.jpg: map 2: 1 region, 100 % covered",
         "a/cat.jpg: map 3: no region",
     ]
@@ -109,7 +110,7 @@ def test_of_many_maps_all_together_and_the_first_two_are_shown() -> None:
         label_map[:, 24 * number : 24 * number + 48] = 0  # each overlaps the next one by half
     views = _views(*maps)
     assert [view.title for view in views] == ["Picture", "All 10 maps", "Map 1", "Map 2"]
-    assert _plain(views[1].caption) == "10 regions, median 10 %\n55 % covered, small regions on top"
+    assert _plain(views[1].caption) == "10 regions, median 10 %\n55 % covered, small ones on top"
     inside = ~(views[1].image == 50).all(axis=-1)
     assert inside[:, : 11 * 24].all()
     assert not inside[:, 11 * 24 :].any()
@@ -128,6 +129,15 @@ def test_figures_are_those_of_the_whole_image_not_of_the_shrunken_one() -> None:
     assert _plain(view.caption).startswith("2 regions")
     assert view.image.shape == (640, 640, 3)
     assert not (view.image == BORDER_COLOUR).all(axis=-1).any()
+
+
+def test_shrinking_makes_no_regions_between_others() -> None:
+    label_map = np.zeros((960, 960), np.int32)
+    label_map[:, 481:] = 10
+    view = _views(label_map, image=np.zeros((960, 960, 1), np.uint8))[1]
+    assert view.image.shape == (640, 640, 3)
+    assert len(np.unique(view.image.reshape(-1, 3), axis=0)) == 3  # two regions and the line
+    assert (view.image == BORDER_COLOUR).all(axis=-1).sum(axis=1).tolist() == [1] * 640
 
 
 @pytest.mark.parametrize(

@@ -84,11 +84,11 @@ def test_each_picture_is_shown_with_its_maps_and_their_figures() -> None:
         "cat.jpg: map 1: 2 regions, median 28 %, 56 % covered",
         "cat.jpg: map 2: 2 regions, median 28 %, 56 % covered",
         "dog.jpg: the picture",
-        "dog.jpg: all its regions together: 10 regions, median 28 %, 69 % covered, small regions on top",
+        "dog.jpg: all its regions together: 10 regions, median 28 %, 69 % covered, small ones on top",
         "dog.jpg: map 1: 2 regions, median 28 %, 56 % covered",
         "dog.jpg: map 2: 2 regions, median 28 %, 56 % covered",
     ]
-    assert "All 5 maps 10 regions, median 28 %\n69 % covered, small regions on top" in page.text
+    assert "All 5 maps 10 regions, median 28 %\n69 % covered, small ones on top" in page.text
 
 
 @pytest.mark.parametrize(("num_maps", "style"), [(0, "card"), (1, "card"), (2, "card wide"), (9, "card wide")])

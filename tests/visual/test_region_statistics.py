@@ -99,6 +99,11 @@ def test_key_figures_of_areas_weigh_each_region_the_same() -> None:
     assert len(figures) == 3  # nothing is said about storage
 
 
+def test_the_range_of_areas_leaves_out_a_twentieth_at_both_ends() -> None:
+    figures = key_figures(_statistics([number / 100 for number in range(1, 22)]))
+    assert [_plain(text) for text in figures[2][1:]] == ["11 %", "of its picture, median; 90 % between 2 % and 20 %"]
+
+
 def test_without_images_counted_there_is_only_their_number() -> None:
     assert key_figures(_statistics()) == [("Images", "10", "regions counted in 0 of them")]
 

@@ -1,4 +1,4 @@
-"""Crops: one rectangle for the image and its label maps."""
+"""Crops: one rectangle for the image and its regions."""
 
 import math
 from typing import NamedTuple
@@ -101,25 +101,20 @@ def _resize(image_hwc: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
     return interpolate(batch, size=size_hw, mode="bicubic", align_corners=False, antialias=True)[0]
 
 
-def crop_label_maps(label_maps: np.ndarray, crop: Crop, size_hw: tuple[int, int]) -> np.ndarray:
-    """Cut a crop out of label maps and resize it: each pixel takes the label at its centre.
+def sample_positions(crop: Crop, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Find the pixels whose labels a resized crop takes: those in which the centres of its pixels lie.
 
     Args:
-        label_maps: Shape (S, H, W), any integer dtype.
-        crop: A rectangle inside the maps.
+        crop: A rectangle inside the image; its flip is left to the caller.
         size_hw: Height h and width w of the result in pixels.
 
     Returns:
-        Shape (S, h, w), same dtype.
+        Rows, shape (h,), and columns, shape (w,) int64, both ascending: `label_maps[:, rows[:, None], columns]`.
 
     Source:
         The rule of `nearest-exact` in `torch.nn.functional.interpolate`, in integers and so exact for every size.
     """
-    rows = crop.top + _nearest(crop.height, size_hw[0])
-    columns = crop.left + _nearest(crop.width, size_hw[1])
-    if crop.flip:
-        columns = columns[::-1]
-    return label_maps.take(rows, axis=1).take(columns, axis=2)  # faster than one joint index, and contiguous
+    return crop.top + _nearest(crop.height, size_hw[0]), crop.left + _nearest(crop.width, size_hw[1])
 
 
 def _nearest(size: int, new_size: int) -> np.ndarray:

@@ -1,42 +1,59 @@
-"""Drawing a fixed number of regions from label maps."""
+"""Drawing a fixed number of regions from the label maps of a crop."""
 
 import numpy as np
 
+from rmae.data.crops import Crop, sample_positions
+from rmae.regions.label_runs import LabelRuns
+
 
 def draw_regions(
-    label_maps: np.ndarray,
+    runs: LabelRuns,
+    crop: Crop,
+    size_hw: tuple[int, int],
     *,
     num_regions: int,
     generator: np.random.Generator,
     area: tuple[float, float] = (0.0, 1.0),
     visible: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draw regions uniformly from every label of every map; only those drawn are made into binary maps.
+    """Draw regions uniformly from every label of every map that is present in a crop.
+
+    Runs are counted where the crop takes its pixels, and only regions that were drawn become binary maps.
 
     Args:
-        label_maps: Shape (S, H, W), integers; each label >= 0 of each map is one region, S may be 0.
+        runs: Label maps of the whole image; each label >= 0 of each map is one region, there may be no map.
+        crop: A rectangle inside the image.
+        size_hw: Height h and width w of the result in pixels; a pixel takes the label at its centre.
         num_regions: R, at least 1.
         generator: Where the randomness comes from.
-        area: Smallest and largest share of the H x W pixels that a region may cover, in [0, 1].
-        visible: Shape (H, W) bool; if given, only regions with at least one pixel there are drawn.
+        area: Smallest and largest share of the h x w pixels that a region may cover, in [0, 1].
+        visible: Shape (h, w) bool; if given, only regions with at least one pixel there are drawn.
 
     Returns:
-        Shape (R, H, W) bool. Without replacement among the n candidates; with n < R, without replacement from their
+        Shape (R, h, w) bool. Without replacement among the n candidates; with n < R, without replacement from their
         list repeated ceil(R / n) times; all False with n = 0.
 
     Source:
         R-MAE (arXiv 2306.05411); its reference code for n < R.
     """
-    height, width = label_maps.shape[1:]
-    drawn = np.zeros((num_regions, height, width), dtype=bool)
-    candidates = _candidates(label_maps, area, visible)
-    if candidates:
-        repeats = -(-num_regions // len(candidates))
-        picks = generator.choice(repeats * len(candidates), size=num_regions, replace=False) % len(candidates)
-        for region, pick in zip(drawn, picks, strict=True):
-            map_index, label = candidates[pick]
-            np.equal(label_maps[map_index], label, out=region)
-    return drawn
+    from rmae.regions.kernels.runs import fill_region
+
+    drawn = np.zeros((num_regions, *size_hw), dtype=bool)
+    rows, columns = sample_positions(crop, size_hw)
+    first_after = np.searchsorted(columns, np.arange(runs.width + 1))
+    labels = runs.dense_labels()
+    if visible is not None and crop.flip:
+        visible = visible[:, ::-1]
+    candidates = _candidates(runs, labels, rows, first_after, size_hw, area, visible)
+    if len(candidates) == 0:
+        return drawn
+    repeats = -(-num_regions // len(candidates))
+    picks = generator.choice(repeats * len(candidates), size=num_regions, replace=False) % len(candidates)
+    starts = np.concatenate([[0], np.cumsum(runs.counts.sum(axis=1, dtype=np.int64))])
+    for region, (which, label) in zip(drawn, candidates[picks], strict=True):
+        of_map = slice(starts[which], starts[which + 1])
+        fill_region(runs.counts[which], runs.lengths[of_map], labels[of_map], label, rows, first_after, region)
+    return np.ascontiguousarray(drawn[:, :, ::-1]) if crop.flip else drawn
 
 
 def visible_pixels(ids_shuffle: np.ndarray, num_visible: int, grid: tuple[int, int], patch_size: int) -> np.ndarray:
@@ -56,24 +73,27 @@ def visible_pixels(ids_shuffle: np.ndarray, num_visible: int, grid: tuple[int, i
     return patches.repeat(patch_size, axis=0).repeat(patch_size, axis=1)
 
 
-def _candidates(label_maps: np.ndarray, area: tuple[float, float], visible: np.ndarray | None) -> list[tuple[int, int]]:
-    """Map and label of each region that may be drawn, in the order of the maps and labels."""
-    found = []
-    for map_index, label_map in enumerate(label_maps):
-        labels, num_pixels = _count_labels(label_map)
-        shares = num_pixels / label_map.size
-        allowed = (labels >= 0) & (shares >= area[0]) & (shares <= area[1])
-        if visible is not None:
-            allowed &= np.isin(labels, _count_labels(label_map[visible])[0])
-        found += [(map_index, int(label)) for label in labels[allowed]]
-    return found
+def _candidates(
+    runs: LabelRuns,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    first_after: np.ndarray,
+    size_hw: tuple[int, int],
+    area: tuple[float, float],
+    visible: np.ndarray | None,
+) -> np.ndarray:
+    """Map and label of each region that may be drawn, shape (n, 2), in the order of the maps and labels."""
+    from rmae.regions.kernels.runs import count_sampled, mark_seen
 
+    num_pixels = np.zeros((len(runs.counts), int(labels.max(initial=-1)) + 1), dtype=np.int64)
+    count_sampled(runs.counts, runs.lengths, labels, rows, first_after, num_pixels)
+    shares = num_pixels / (size_hw[0] * size_hw[1])
+    allowed = (num_pixels > 0) & (shares >= area[0]) & (shares <= area[1])
+    if visible is not None:
+        num_visible = np.zeros((size_hw[0], size_hw[1] + 1), dtype=np.int64)
+        np.cumsum(visible, axis=1, out=num_visible[:, 1:])
+        seen = np.zeros_like(allowed)
+        mark_seen(runs.counts, runs.lengths, labels, rows, first_after, num_visible, seen)
+        allowed &= seen
+    return np.argwhere(allowed)
 
-def _count_labels(label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels that occur, ascending, and the number of pixels of each."""
-    flat = label_map.ravel()
-    if flat.size == 0 or flat.min() < -1 or flat.max() > 4 * flat.size:
-        return np.unique(flat, return_counts=True)  # sorts: slower, but not at the mercy of large labels
-    counts = np.bincount(flat.astype(np.intp) + 1)
-    (present,) = np.nonzero(counts)
-    return present - 1, counts[present]

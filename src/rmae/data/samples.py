@@ -10,25 +10,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rmae.config import DataConfig, ModelConfig
-from rmae.data.crops import crop_image, crop_label_maps, random_crop
+from rmae.data.crops import Crop, crop_image, random_crop
 from rmae.data.drawing import draw_regions, visible_pixels
 from rmae.data.images import UnreadableImage, check_channels, read_image
 from rmae.data.layouts import ImageSet
 from rmae.data.order import SampleKey, sample_generator
-from rmae.data.region_check import CheckedSource
-from rmae.data.region_memory import RegionMemory
+from rmae.data.region_reader import RegionReader, open_regions
+from rmae.data.skips import Skipped
 from rmae.ops.bits import pack_bits
+from rmae.regions.label_runs import LabelRuns
 
 _MAX_ATTEMPTS = 50
-
-
-class Skipped(NamedTuple):
-    """An image that could not be used."""
-
-    name: str
-    """Path relative to the image root."""
-    reason: str
-    """Why, in a few words."""
 
 
 class Sample(NamedTuple):
@@ -79,10 +71,7 @@ class PretrainSamples(Dataset[Sample]):
         self._data = data
         self._model = model
         self._seed = seed
-        self._source: RegionMemory | None = None
-        if model.has_region_branch:
-            assert data.regions is not None, "the configuration requires a source where regions are needed"
-            self._source = RegionMemory(CheckedSource(data.regions))
+        self._regions: RegionReader | None = open_regions(data) if model.has_region_branch else None
 
     def __len__(self) -> int:
         """Samples in an epoch."""
@@ -103,31 +92,31 @@ class PretrainSamples(Dataset[Sample]):
             if attempt:
                 name = names[generator.integers(len(names))]
             try:
-                image, label_maps = self._read(name)
+                image, runs = self._read(name)
             except UnreadableImage as error:
                 skipped.append(Skipped(name, str(error)))
                 continue
-            return self._cut(image, label_maps, generator, tuple(skipped))
+            return self._cut(image, runs, generator, tuple(skipped))
         raise ValueError(
             f"{_MAX_ATTEMPTS} images drawn in a row from {self._images.root} could not be used; "
             f"the last, {name}: {skipped[-1].reason}"
         )
 
-    def _read(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """Read an image (H, W, M) and its label maps (S, H, W)."""
+    def _read(self, name: str) -> tuple[np.ndarray, LabelRuns | None]:
+        """Read an image (H, W, M) and its regions."""
         path = self._images.root / name
         image = read_image(path, channels=self._model.channels, max_pixels=self._data.max_pixels)
-        if self._source is None:
+        if self._regions is None:
             return image, None
         try:
-            return image, self._source(image, name)
+            return image, self._regions(image, name)
         except (ValueError, OSError) as error:
             raise UnreadableImage(f"its regions cannot be had: {error}") from error
 
     def _cut(
         self,
         image: np.ndarray,
-        label_maps: np.ndarray | None,
+        runs: LabelRuns | None,
         generator: np.random.Generator,
         skipped: tuple[Skipped, ...],
     ) -> Sample:
@@ -139,18 +128,22 @@ class PretrainSamples(Dataset[Sample]):
         )
         ids_shuffle = generator.permutation(math.prod(self._model.grid)).astype(np.int32)
         packed = None
-        if label_maps is not None:
-            packed = self._draw(crop_label_maps(label_maps, crop, size_hw), ids_shuffle, generator)
+        if runs is not None:
+            packed = self._draw(runs, crop, ids_shuffle, generator)
         return Sample(crop_image(image, crop, size_hw), packed, ids_shuffle, skipped)
 
-    def _draw(self, label_maps: np.ndarray, ids_shuffle: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def _draw(
+        self, runs: LabelRuns, crop: Crop, ids_shuffle: np.ndarray, generator: np.random.Generator
+    ) -> np.ndarray:
         """Draw and pack the regions of a crop."""
         model = self._model
         visible = None
         if self._data.region_draw == "region_visible":
             visible = visible_pixels(ids_shuffle, model.region_num_visible, model.grid, model.patch_size)
         regions = draw_regions(
-            label_maps,
+            runs,
+            crop,
+            model.image_hw,
             num_regions=self._data.num_regions,
             generator=generator,
             area=self._data.region_area,

@@ -1,10 +1,18 @@
-"""The list of images that a run could not use."""
+"""Images that cannot be used, and the list of those of a run."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from rmae.data.samples import Skipped
+
+class Skipped(NamedTuple):
+    """An image that could not be used."""
+
+    name: str
+    """Path relative to the image root."""
+    reason: str
+    """Why, in a few words."""
 
 
 class SkipLog:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from rmae.regions.overlap import stack_masks
-from rmae.regions.rle import decode_rle
+from rmae.regions.rle import place_rle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class SamJson:
 
     folder: str
     """Folder of the JSON files; the one of `a/b.jpg` is `a/b.json`."""
-    kind: Literal["sam"] = "sam"
+    kind: Literal["sam-json"] = "sam-json"
     """Names this source in saved configurations."""
 
     def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
@@ -41,12 +41,15 @@ class SamJson:
             encoded = [(tuple(mask["size"]), mask["counts"]) for mask in encoded]
         except FileNotFoundError:
             raise ValueError(f"there are no masks for this image: {path} is missing") from None
-        except (KeyError, TypeError, ValueError) as error:
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a mask file in the SA-1B form ({error!r})") from error
         for size, _ in encoded:
             if size != (height, width):
                 raise ValueError(f"{path} holds masks of size {size}, but the image has {height} x {width} pixels")
         try:
-            return stack_masks((decode_rle(size, counts) for size, counts in encoded), height, width)
+            # With the image's own size: one from the file may be equal and yet no integer, as 2.0 is.
+            return stack_masks((place_rle((height, width), counts) for _, counts in encoded), height, width)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error

@@ -12,6 +12,7 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from rmae.config import PretrainConfig
+from rmae.data.images import check_channels
 from rmae.data.layouts import ImageSet
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
@@ -21,7 +22,7 @@ from rmae.models.build import build_model, num_trainable_parameters
 from rmae.models.losses import Losses, pretrain_losses
 from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
 from rmae.training.finite import FiniteGuard, NonFiniteError
-from rmae.training.interruption import StopSignal, TrainingStopped
+from rmae.interruption import StopSignal, TrainingStopped
 from rmae.training.metrics import MetricLog, Metrics, MetricWindow
 from rmae.training.optimizer import build_optimizer
 from rmae.training.progress_line import ProgressLine
@@ -43,8 +44,9 @@ def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path) -
         raise ValueError("a run has one process, and WORLD_SIZE asks for more; start it without torchrun")
     if config.run.accelerator == "gpu" and not torch.cuda.is_available():
         raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
-    samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
-    num_updates = _order(config, len(samples), rank=0, world_size=1, first_update=0).num_updates
+    check_channels(config.model.channels)
+    num_samples = len(images.names) * config.data.crops_per_image
+    num_updates = _order(config, num_samples, rank=0, world_size=1, first_update=0).num_updates
     done = read_progress(folder).update
     if done > num_updates:
         raise ValueError(f"the run in {folder} is at update {done} already; it cannot be made {num_updates} long")

@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from rmae.visual.pictures import png_data_uri
+from rmae.visual.pictures import jpeg_data_uri, png_data_uri
 from rmae.visual.style import STYLE
 
 # The page loads nothing: pictures are data, the style sheet is inline, and scripts do not run.
@@ -22,7 +22,7 @@ def page(title: str, body_html: str) -> str:
     Returns:
         An HTML document that refers to nothing outside itself.
     """
-    return (
+    document = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_SECURITY_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -30,6 +30,8 @@ def page(title: str, body_html: str) -> str:
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n{body_html}\n</main>\n</body>\n</html>\n"
     )
+    # Names of files may hold bytes that are no text; what Python makes of those cannot be written to a file.
+    return document.encode(errors="replace").decode()
 
 
 def section(heading: str, body_html: str) -> str:
@@ -59,6 +61,28 @@ def figure(image: np.ndarray, *, alt: str, title: str, caption: str = "") -> str
     return (
         f'<figure><img src="{png_data_uri(image)}" width="{width}" height="{height}" alt="{escape(alt)}">'
         f"<figcaption><strong>{escape(title)}</strong>{explained}</figcaption></figure>\n"
+    )
+
+
+def large_figure(image: np.ndarray, *, alt: str, title: str, caption: str) -> str:
+    """A picture to look at closely: a click makes it fill the window, and another one puts it back.
+
+    Args:
+        image: Shape (H, W, 3) uint8; it is shown as a JPEG, with slight losses.
+        alt: What the picture shows, for those who cannot see it.
+        title: A few words.
+        caption: A sentence, or a few figures.
+
+    Returns:
+        HTML with the picture inside.
+    """
+    height, width = image.shape[:2]
+    # A box to tick, since a page without scripts has no other click that can be taken back.
+    return (
+        f'<figure><label class="zoom" style="aspect-ratio: {width} / {height}">'
+        f'<input type="checkbox" aria-label="Enlarge: {escape(title)}">'
+        f'<img src="{jpeg_data_uri(image)}" width="{width}" height="{height}" alt="{escape(alt)}"></label>'
+        f"<figcaption><strong>{escape(title)}</strong> <span>{escape(caption)}</span></figcaption></figure>\n"
     )
 
 

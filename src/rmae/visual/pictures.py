@@ -40,6 +40,29 @@ def to_display(image: np.ndarray) -> np.ndarray:
     return np.rint(colours * 255).astype(np.uint8).transpose(1, 2, 0)  # (H, W, 3)
 
 
+def show_stored(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Resize an image as stored, with antialias, and turn it into one that a screen can show.
+
+    Args:
+        image: Shape (H, W, M), uint8 or uint16. Channels are shown as by `to_display`. 16-bit images are stretched
+            from the darkest to the brightest half percent, since few sensors use all of the range; four channels of
+            them are taken for bands, without alpha.
+        size_hw: Height h and width w of the result in pixels.
+
+    Returns:
+        Shape (h, w, 3) uint8.
+    """
+    stored_8_bit = image.dtype == np.uint8
+    num_shown = {1: 1, 2: 1, 4: 4 if stored_8_bit else 3}.get(image.shape[2], 3)
+    # One channel at a time, since an image as floats takes four times its memory.
+    channels = [_resize_channel(image[..., channel], size_hw) for channel in range(num_shown)]
+    pixels = np.stack(channels)  # (1, 3 or 4, h, w)
+    if stored_8_bit:
+        return to_display(pixels / 255)
+    darkest, brightest = np.percentile(pixels, [0.5, 99.5])
+    return to_display((pixels - darkest) / max(1, brightest - darkest))
+
+
 def hide_patches(image: np.ndarray, hidden: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """Paint the hidden patches of an image grey.
 
@@ -119,9 +142,30 @@ def png_data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+def jpeg_data_uri(image: np.ndarray) -> str:
+    """Write an image as a JPEG inside a `data:` URI: a photograph in about a fifth of a PNG's bytes.
+
+    Args:
+        image: Shape (H, W, 3) uint8.
+
+    Returns:
+        The URI, `data:image/jpeg;base64,` and the file.
+    """
+    file = io.BytesIO()
+    # Colours at full resolution, for else they bleed over thin lines.
+    Image.fromarray(image).save(file, format="jpeg", quality=80, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
 def css_colour(colour: tuple[int, int, int]) -> str:
     """Write a colour as a style sheet does, for instance `#80838a`."""
     return "#" + bytes(colour).hex()
+
+
+def _resize_channel(channel: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    height, width = size_hw
+    picture = Image.fromarray(channel if channel.dtype == np.uint8 else channel.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC), np.float32)
 
 
 def _enlargement(image: np.ndarray) -> int:

@@ -79,6 +79,30 @@ figcaption span { color: var(--muted); }
 .maps figcaption { margin-top: 5px; font-size: 0.8rem; }
 .maps strong { font-weight: 500; color: var(--muted); }
 
+.gallery { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; }
+.gallery .card { margin: 0; }
+.gallery h3 { margin-bottom: 10px; }
+.gallery .wide { grid-column: span 2; }
+.views { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px 18px; align-items: start; }
+.wide .views { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+.views strong { display: block; }
+.views span { white-space: pre-line; }
+.views figcaption { font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+.card .notice { margin: 0 0 14px; padding: 6px 12px; font-size: 0.9rem; }
+@media (max-width: 820px) {
+  .gallery { grid-template-columns: minmax(0, 1fr); }
+  .gallery .wide { grid-column: auto; }
+  .wide .views { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+}
+.zoom { display: block; position: relative; max-height: 420px; cursor: zoom-in; }
+.zoom img { height: 100%; object-fit: cover; }
+.zoom input { position: absolute; opacity: 0; }
+.zoom input:focus-visible + img { outline: 3px solid var(--pixel); outline-offset: 2px; }
+.zoom input:checked + img {
+  position: fixed; inset: 0; z-index: 1; height: 100vh; height: 100dvh; padding: 2vmin; object-fit: contain;
+  background: #000000e6; border-radius: 0; cursor: zoom-out;
+}
+
 details { padding: 14px 18px; }
 summary { cursor: pointer; font-weight: 500; }
 pre { overflow-x: auto; font-size: 0.85rem; line-height: 1.45; }

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from rmae.training.interruption import StopSignal
+from rmae.interruption import StopSignal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

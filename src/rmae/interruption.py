@@ -8,8 +8,12 @@ from typing import Self
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class TrainingStopped(Exception):
-    """Training ended early because of a signal, with its state saved."""
+class Stopped(Exception):
+    """Long work ended early because of a signal, with its state saved."""
+
+
+class TrainingStopped(Stopped):
+    """Training ended early because of a signal; a checkpoint holds its state."""
 
 
 class StopSignal:

@@ -1,0 +1,79 @@
+"""What a person sees while regions are made."""
+
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES = 10.0
+_SKIPS_SHOWN = 10
+
+
+class MakingProgress:
+    """A live bar on a terminal; elsewhere, in a log file say, a plain line every ten seconds.
+
+    Args:
+        num_images: Images in all.
+        done: Images whose regions were there before.
+    """
+
+    def __init__(self, num_images: int, *, done: int) -> None:
+        self.num_skipped = 0
+        self._num_images, self._done, self._done_before = num_images, done, done
+        self._started = self._last_line = time.monotonic()
+        self._console = Console()
+        self._bar = Progress(
+            TextColumn("regions"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=num_images, completed=done, figures="")
+
+    def __enter__(self) -> Self:
+        if self._done:
+            self._print(f"{self._done:,} of {self._num_images:,} images have their regions already")
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        self._print(self.summary())
+
+    def advance(self) -> None:
+        """Count one image."""
+        self._done += 1
+        self._bar.update(self._task, completed=self._done, figures=f"{self._rate():,.1f} images/s")
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            left = timedelta(seconds=round((self._num_images - self._done) / self._rate()))
+            self._print(f"regions {self._done:,}/{self._num_images:,}  {self._rate():,.1f} images/s  {left} left")
+
+    def skip(self, name: str, reason: str) -> None:
+        """Say that an image cannot be used; of many, only the first ones are named."""
+        self.num_skipped += 1
+        if self.num_skipped <= _SKIPS_SHOWN:
+            self._print(f"skipped {name}: {reason}")
+
+    def summary(self) -> str:
+        """How far it is, in words."""
+        skipped = f", {self.num_skipped:,} skipped" if self.num_skipped else ""
+        took = timedelta(seconds=round(time.monotonic() - self._started))
+        return f"regions of {self._done:,} of {self._num_images:,} images{skipped}, {self._rate():,.1f} images/s, in {took}"
+
+    def _rate(self) -> float:
+        """Images a second since the start of this process."""
+        return (self._done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

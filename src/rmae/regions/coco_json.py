@@ -1,0 +1,116 @@
+"""JSON files in COCO's form, checked while they are read."""
+
+import json
+import reprlib
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from rmae.regions.listed_images import ListedImages
+
+Annotation = TypeVar("Annotation", bound=tuple)
+
+
+class CocoImage(NamedTuple):
+    """An entry of `images`."""
+
+    id: int | str
+    """What annotations call it."""
+    name: str
+    """Its path as the file gives it, without `./`."""
+    height: int
+    """In pixels, at least 1."""
+    width: int
+    """In pixels, at least 1."""
+
+
+class CocoFile(NamedTuple, Generic[Annotation]):
+    """What one file holds."""
+
+    path: str
+    """Where it is."""
+    images: list[CocoImage]
+    """Its images, each id once."""
+    annotations: list[Annotation]
+    """Its annotations as parsed."""
+
+
+def read_coco_file(path: str, key: str, parse: Callable[[dict[str, Any]], Annotation]) -> CocoFile[Annotation]:
+    """Read a file whose top level has `images` and `annotations`.
+
+    Args:
+        path: The JSON file.
+        key: What only annotations have, and each of them must.
+        parse: Called with each annotation at once when it is read, so that its numbers need not stay Python objects,
+            of which the largest files make gigabytes. Returns a tuple; raises ValueError for a malformed annotation.
+
+    Returns:
+        Images and parsed annotations in the order of the file.
+
+    Raises:
+        ValueError: The file cannot be read, is no JSON, or not of this form; the sentence names it.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes(), object_hook=lambda found: parse(found) if key in found else found)
+        return CocoFile(path, _images(_list_of(content, "images")), _annotations(content, key))
+    except OSError as error:
+        raise ValueError(f"the annotations {path} cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not an annotation file in COCO's form: {error}") from error
+
+
+def list_images(files: Iterable[CocoFile]) -> ListedImages:
+    """Put the images of files into one list, in the order of the files.
+
+    Raises:
+        ValueError: A name is listed twice.
+    """
+    rows: dict[str, int] = {}
+    sizes_hw: list[tuple[int, int]] = []
+    for file in files:
+        for image in file.images:
+            if image.name in rows:
+                raise ValueError(f"{file.path} lists {image.name} although it is already listed; list each image once")
+            rows[image.name] = len(rows)
+            sizes_hw.append((image.height, image.width))
+    return ListedImages(rows, np.array(sizes_hw, dtype=np.int32).reshape(-1, 2))
+
+
+def _annotations(content: Any, key: str) -> list[Any]:
+    annotations = _list_of(content, "annotations")
+    for annotation in annotations:
+        if not isinstance(annotation, tuple):  # JSON itself gives none
+            raise ValueError(f"an entry of 'annotations' is no object with {key!r}: {reprlib.repr(annotation)}")
+    return annotations
+
+
+def _images(entries: list[Any]) -> list[CocoImage]:
+    images: list[CocoImage] = []
+    ids: set[int | str] = set()
+    for entry in entries:
+        image = _image(entry)
+        if image.id in ids:
+            raise ValueError(f"two images have the id {image.id!r}")
+        ids.add(image.id)
+        images.append(image)
+    return images
+
+
+def _image(entry: Any) -> CocoImage:
+    match entry:
+        case {"id": int() | str() as id_, "file_name": str(name), "height": int(height), "width": int(width)}:
+            if name and 1 <= height < 2**31 and 1 <= width < 2**31:
+                return CocoImage(id_, PurePosixPath(name).as_posix(), height, width)
+    raise ValueError(
+        "an entry of 'images' is no object with an id, a file_name, and a height and width of at least 1: "
+        f"{reprlib.repr(entry)}"
+    )
+
+
+def _list_of(content: Any, key: str) -> list[Any]:
+    entries = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError(f"it has no list {key!r}")
+    return entries

@@ -1,0 +1,51 @@
+"""Regions that were made before and stored."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from rmae.regions.label_runs import LabelRuns
+from rmae.regions.store import RegionStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """Regions looked up in a store that `rmae regions make` wrote."""
+
+    path: str
+    """The store."""
+    kind: Literal["stored"] = "stored"
+    """Names this source in saved configurations."""
+
+    @cached_property
+    def store(self) -> RegionStore:
+        """The store, opened when it is first needed."""
+        return RegionStore(self.path)
+
+    def runs(self, image: np.ndarray, name: str) -> LabelRuns:
+        """Look up the regions of an image, as runs; arguments and errors are those of a call."""
+        runs = self.store.read(name)
+        stored_hw, image_hw = (runs.counts.shape[1], runs.width), image.shape[:2]
+        if stored_hw != image_hw:
+            raise ValueError(
+                f"{self.path} has regions of {name} at {stored_hw[0]} x {stored_hw[1]} pixels, but the image has "
+                f"{image_hw[0]} x {image_hw[1]}; make its regions anew"
+            )
+        return runs
+
+    def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
+        """Look up the regions of an image.
+
+        Args:
+            image: Shape (H, W, M); only its size is used.
+            name: Path of the image relative to the image root, as when the store was made.
+
+        Returns:
+            Label maps, shape (S, H, W) int32.
+
+        Raises:
+            ValueError: The store cannot be read, lacks the image or has it in another size.
+        """
+        return self.runs(image, name).label_maps()
