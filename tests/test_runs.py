@@ -317,7 +317,7 @@ def test_number_of_workers_may_change(tiny_config: PretrainConfig, finished_run:
 
     pretrain(changed, out=finished_run, resume=True)
 
-    assert read_run(finished_run).config() == changed
+    assert with_data(read_run(finished_run).config(), region_store=None) == changed
     assert len(logged(finished_run)) == 5
 
 
@@ -338,7 +338,7 @@ def test_what_would_change_the_run_cannot_be_set_anew(
 
     with refused(f"has {part}.{knob} {was}, not {wanted}; a resumed run cannot change it"):
         pretrain(changed, out=finished_run, resume=True)
-    assert read_run(finished_run).config() == tiny_config
+    assert with_data(read_run(finished_run).config(), region_store=None) == tiny_config
 
 
 def test_resuming_needs_a_run(tiny_config: PretrainConfig, tmp_path: Path):

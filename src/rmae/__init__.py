@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rmae.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
+    from rmae.interruption import TrainingStopped
     from rmae.models.build import build_model
     from rmae.models.losses import Losses, pretrain_losses
     from rmae.models.masked_autoencoder import MaskedAutoencoder, PretrainOutput, encode
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from rmae.regions.source import RegionSource
     from rmae.runs import pretrain, report
     from rmae.training.finite import NonFiniteError
-    from rmae.interruption import TrainingStopped
 
 _HOMES = {
     "DataConfig": "rmae.config",

@@ -201,7 +201,8 @@ class DataConfig:
     """Where regions come from, a source with its flags as in 'felzenszwalb --scales 1000'; 'live' before it computes
     them in the workers and stores nothing; none where the task is mae."""
     region_store: str | None = None
-    """File to keep regions in; those it lacks are made first. None = one for these images in the folder regions."""
+    """File to keep regions in; those it lacks are made first. None = one in a folder regions beside
+    the run's, which other runs there share."""
     num_regions: int = 8
     """Regions drawn for each image, R, at least 1."""
     region_draw: Literal["uniform", "region_visible"] = "uniform"

@@ -18,6 +18,7 @@ from rmae.data.layouts import ImageSet, split_images
 from rmae.data.region_reader import open_regions
 from rmae.data.statistics import measure_statistics
 from rmae.data.training_regions import make_training_regions, with_region_store
+from rmae.files import write_atomically
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
@@ -32,7 +33,6 @@ from rmae.training.run_folder import (
     refuse_used_folder,
     resume_run,
     start_run,
-    write_atomically,
 )
 from rmae.visual.report import PictureCompletion, RegionCompletion, Report, render_report
 
@@ -72,7 +72,7 @@ def pretrain(
         data = saved.data
     root = None if data is None else Path(data).resolve()
     images, held_out = split_images(root, config.data, seed=config.run.seed)
-    config = with_region_store(config, root)
+    config = with_region_store(config, root, beside=path)
     check_trainable(config, images, folder=path)
     make_training_regions(config, images, held_out)
     if config.data.measure_statistics:

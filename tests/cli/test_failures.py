@@ -128,6 +128,17 @@ def unreadable_photos(photo_folder: Path) -> Path:
 def test_images_must_be_readable(tiny_flags: list[str], unreadable_photos: Path, tmp_path: Path, complaint: Complaint):
     said = complaint("pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *tiny_flags, code=1)
 
+    assert said.startswith(
+        f"no image in {unreadable_photos} can be used; the first, 0.png: it is not an image in a form"
+    )
+
+
+def test_images_of_a_run_without_regions_must_be_readable_too(
+    tiny_flags: list[str], unreadable_photos: Path, tmp_path: Path, complaint: Complaint
+):
+    flags = [*tiny_flags, "--task", "mae"]
+    said = complaint("pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *flags, code=1)
+
     assert said.startswith(f"50 images drawn in a row from {unreadable_photos} could not be used; the last, ")
 
 
@@ -136,7 +147,10 @@ def test_error_in_a_worker_is_one_line_and_leaves_nothing_running(
     tiny_flags: list[str], environment: dict[str, str], unreadable_photos: Path, tmp_path: Path
 ):
     done = subprocess.run(
-        [RMAE, "pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *tiny_flags, "--num-workers", "1"],
+        [
+            RMAE, "pretrain", "--data", unreadable_photos, "--out", tmp_path / "run", *tiny_flags,
+            "--num-workers", "1", "--task", "mae",
+        ],
         capture_output=True, text=True, env=environment, timeout=60,
     )  # fmt: skip
 

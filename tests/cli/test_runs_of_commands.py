@@ -31,7 +31,9 @@ def test_pretrain_leaves_a_run_and_names_its_report(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
-    assert done.stdout.startswith("demo: rmae with ")
+    made, described, *_ = done.stdout.splitlines()
+    assert made.startswith("regions of 6 of 6 images, ")
+    assert described.startswith("demo: rmae with ")
     assert "update 4/4" in done.stdout
     assert {path.name for path in out.iterdir()} == RUN_FILES
     assert [json.loads(line)["update"] for line in (out / "metrics.jsonl").read_text().splitlines()] == [2, 4]
@@ -54,6 +56,7 @@ def test_flags_end_up_in_the_configuration(tiny_flags: list[str], photo_folder: 
     assert (config["model"]["task"], config["model"]["img_size"]) == ("rae", [32, 48])
     assert config["data"]["regions"] == {
         "kind": "felzenszwalb", "scales": [50, 100], "sigma": 0.5, "min_sizes": None,
+        "short_side": None,
     }  # fmt: skip
     assert config["data"]["region_area"] == [0.1, 0.9]
     assert (config["run"]["keep_every"], config["optimizer"]["clip_grad"]) == (None, 1.0)

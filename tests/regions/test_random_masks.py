@@ -8,6 +8,7 @@ import pytest
 from rmae.regions.blobs import draw_blob
 from rmae.regions.overlap import stack_masks
 from rmae.regions.random_masks import RandomMasks
+from rmae.regions.store import StoreHeader
 from rmae.regions.store_writer import PackedRegions, StoreWriter
 
 IMAGE = np.zeros((30, 40, 3), np.uint8)
@@ -22,7 +23,7 @@ AREAS = [30, 1, 799, 1184, 16]
 
 
 def write_store(folder: Path) -> str:
-    with StoreWriter(folder / "a.regions", source={"kind": "grid"}, channels=3, root="") as writer:
+    with StoreWriter(folder / "a.regions", StoreHeader({"kind": "grid"}, 3, "", 0, 0)) as writer:
         writer.add(PackedRegions.of("a.jpg", LABEL_MAPS))
         writer.add(PackedRegions.of("b.jpg", LABEL_MAPS))
         writer.add(PackedRegions.of("none.jpg", np.full((1, 30, 40), -1, np.int32)))

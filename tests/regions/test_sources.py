@@ -21,6 +21,7 @@ from rmae.regions.overlap import stack_masks
 from rmae.regions.random_masks import RandomMasks
 from rmae.regions.sam import SamJson
 from rmae.regions.slic import Slic
+from rmae.regions.store import StoreHeader
 from rmae.regions.store_writer import PackedRegions, StoreWriter
 from rmae.regions.stored import Stored
 
@@ -90,7 +91,7 @@ def sam_json(folder: Path) -> SamJson:
 
 
 def stored(folder: Path) -> Stored:
-    with StoreWriter(folder / "a.regions", source={"kind": "other"}, channels=3, root="") as writer:
+    with StoreWriter(folder / "a.regions", StoreHeader({"kind": "other"}, 3, "", 0, 0)) as writer:
         writer.add(PackedRegions.of(NAME, stack_masks(MASKS, HEIGHT, WIDTH)))
         writer.add(PackedRegions.of(EMPTY_NAME, stack_masks([], HEIGHT, WIDTH)))
         writer.finish()

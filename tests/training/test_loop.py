@@ -13,10 +13,10 @@ from rmae.data.layouts import list_images
 from rmae.data.loader import to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import PretrainSamples, collate
+from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
 from rmae.training import loop
 from rmae.training.finite import NonFiniteError
-from rmae.interruption import TrainingStopped
 from rmae.training.loop import check_trainable
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import resume_run

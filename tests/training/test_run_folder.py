@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rmae.data.layouts import ImageSet
-from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run, write_atomically
+from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run
 
 RUN = {"format": "run", "version": 1, "data": None, "images": "none"}
 IMAGES = ImageSet(Path("/images"), ("a.jpg", "b.jpg"))
@@ -67,12 +67,3 @@ def test_what_is_no_run_is_refused(tmp_path, contents, sentence):
         RunFolder(tmp_path).config.write_text(contents)
     with pytest.raises(ValueError, match=sentence):
         read_run(tmp_path).config()
-
-
-def test_writing_is_atomic(tmp_path):
-    write_atomically(tmp_path / "file", "old")
-    with pytest.raises(TypeError):
-        write_atomically(tmp_path / "file", None)
-    assert (tmp_path / "file").read_text() == "old"
-    write_atomically(tmp_path / "file", "new")
-    assert (tmp_path / "file").read_text() == "new"

@@ -96,4 +96,3 @@ def _candidates(
         mark_seen(runs.counts, runs.lengths, labels, rows, first_after, num_visible, seen)
         allowed &= seen
     return np.argwhere(allowed)
-

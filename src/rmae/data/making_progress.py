@@ -69,7 +69,8 @@ class MakingProgress:
         """How far it is, in words."""
         skipped = f", {self.num_skipped:,} skipped" if self.num_skipped else ""
         took = timedelta(seconds=round(time.monotonic() - self._started))
-        return f"regions of {self._done:,} of {self._num_images:,} images{skipped}, {self._rate():,.1f} images/s, in {took}"
+        done = f"regions of {self._done:,} of {self._num_images:,} images"
+        return f"{done}{skipped}, {self._rate():,.1f} images/s, in {took}"
 
     def _rate(self) -> float:
         """Images a second since the start of this process."""

@@ -153,6 +153,7 @@ def _make(images: ImageSet, path: Path, making: RegionMaking) -> RegionStore:
                 raise Stopped(f"stopped by {stop.received.name} after {progress.summary()}; the same command goes on")
         if missing and len(missing) == progress.num_skipped and not stored:
             name, reason = next(iter(writer.skipped().items()))
+            writer.discard()
             raise ValueError(f"no image in {images.root} can be used; the first, {name}: {reason}")
         return writer.finish()
 
@@ -166,9 +167,11 @@ def _merge(parts: list[Path], path: Path, making: RegionMaking, root: Path) -> b
     except StoreBusyError:
         return False  # another process is merging
     with writer:
+        if not all(part.exists() for part in parts):  # merged by another process just now
+            writer.discard()
+            return True
         for part in parts:
-            if part.exists():
-                writer.add_store(RegionStore(part))
+            writer.add_store(RegionStore(part))
         writer.finish()
     return True
 
@@ -226,3 +229,5 @@ def _pack(root: Path, name: str, making: RegionMaking) -> PackedRegions | Skippe
         return PackedRegions.of(name, CheckedSource(making.source)(image, name))
     except (ValueError, OSError) as error:
         return Skipped(name, f"its regions cannot be had: {error}")
+    except MemoryError:
+        return Skipped(name, f"there is not enough memory for {image.shape[0]} x {image.shape[1]} pixels")

@@ -6,7 +6,10 @@ import numpy as np
 
 from rmae.config import DataConfig
 from rmae.data.region_check import CheckedSource
+from rmae.regions.coco_instances import CocoInstances
+from rmae.regions.coco_panoptic import CocoPanoptic
 from rmae.regions.label_runs import LabelRuns
+from rmae.regions.live import Live
 from rmae.regions.stored import Stored
 
 RegionReader = Callable[[np.ndarray, str], LabelRuns]
@@ -27,6 +30,11 @@ def open_regions(data: DataConfig) -> RegionReader:
     if isinstance(source, Stored):
         _ = source.store  # a store that cannot be read is an error now, not one of every image
         return source.runs
+    match source:
+        case Live(source=CocoInstances() | CocoPanoptic() as annotated):
+            annotated.prepare()  # once, before processes are forked
+        case _:
+            pass
     return _LiveReader(CheckedSource(source))
 
 

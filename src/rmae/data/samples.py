@@ -132,9 +132,7 @@ class PretrainSamples(Dataset[Sample]):
             packed = self._draw(runs, crop, ids_shuffle, generator)
         return Sample(crop_image(image, crop, size_hw), packed, ids_shuffle, skipped)
 
-    def _draw(
-        self, runs: LabelRuns, crop: Crop, ids_shuffle: np.ndarray, generator: np.random.Generator
-    ) -> np.ndarray:
+    def _draw(self, runs: LabelRuns, crop: Crop, ids_shuffle: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Draw and pack the regions of a crop."""
         model = self._model
         visible = None

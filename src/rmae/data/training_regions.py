@@ -16,12 +16,13 @@ from rmae.regions.stored import Stored
 _FOLDER = "regions"
 
 
-def with_region_store(config: PretrainConfig, root: Path | None) -> PretrainConfig:
+def with_region_store(config: PretrainConfig, root: Path | None, *, beside: Path) -> PretrainConfig:
     """Name the files of a run's regions so that they are found from any directory, the store among them.
 
     Args:
         config: The run. Its store is left alone if it names one.
         root: Folder of the images; None = the bundled photographs.
+        beside: The run's folder; runs beside it find the same store.
 
     Returns:
         The run with a store if its regions can be stored: they come from a named source that is not live.
@@ -35,7 +36,8 @@ def with_region_store(config: PretrainConfig, root: Path | None) -> PretrainConf
         case _ if isinstance(source, NamedSource):
             source = with_absolute_paths(source)
             if config.model.has_region_branch:
-                store = str(Path(_default_store(config, source, root) if store is None else store).resolve())
+                default = beside.parent / _FOLDER / _default_name(config, source, root)
+                store = str(Path(default if store is None else store).resolve())
         case _:  # none, or a callable of the user's own, which is asked anew each time
             pass
     return replace(config, data=replace(config.data, regions=source, region_store=store))
@@ -66,9 +68,9 @@ def make_training_regions(config: PretrainConfig, images: ImageSet, held_out: Im
     make_regions(images._replace(names=names), Path(data.region_store), making, retry_skipped=False)
 
 
-def _default_store(config: PretrainConfig, source: NamedSource, root: Path | None) -> Path:
-    """A file in the folder `regions`, one for each folder of images, source and number of channels."""
+def _default_name(config: PretrainConfig, source: NamedSource, root: Path | None) -> str:
+    """One name for each folder of images, source and number of channels."""
     identity = json.dumps([None if root is None else str(root), repr(source), config.model.channels])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     name = "photographs" if root is None else root.name
-    return Path(_FOLDER) / f"{name}-{source.kind}-{digest}{SUFFIX}"
+    return f"{name}-{source.kind}-{digest}{SUFFIX}"

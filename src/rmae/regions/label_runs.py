@@ -92,7 +92,11 @@ class LabelRuns(NamedTuple):
             raise ValueError(f"its bytes are damaged ({error})") from error
         if len(planes) % 8 != 4 * num_rows % 8 or len(planes) < 4 * num_rows:
             raise ValueError(f"its bytes are not of {num_maps} label maps of {height} x {width} pixels")
-        values = np.ascontiguousarray(np.frombuffer(planes, dtype=np.uint8).reshape(4, len(planes) // 4).T).view("<u4").ravel()
+        values = (
+            np.ascontiguousarray(np.frombuffer(planes, dtype=np.uint8).reshape(4, len(planes) // 4).T)
+            .view("<u4")
+            .ravel()
+        )
         num_runs = (len(values) - num_rows) // 2
         counts = values[:num_rows].reshape(num_maps, height)
         lengths, labels = values[num_rows : num_rows + num_runs], values[num_rows + num_runs :].view(np.int32)

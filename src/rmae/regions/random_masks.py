@@ -1,9 +1,9 @@
 """Random blobs as regions: a control that keeps number and areas of the real regions, and nothing else."""
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -50,6 +50,3 @@ class RandomMasks:
     @cached_property
     def _stored(self) -> Stored:
         return Stored(path=self.store)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # what was opened is opened again

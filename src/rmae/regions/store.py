@@ -80,7 +80,9 @@ class RegionStore:
         try:
             return LabelRuns.unpack(packed, num_maps=num_maps, height=height, width=width)
         except ValueError as error:
-            raise ValueError(f"the regions of {name} in {self.path} are damaged: {error}; make the store anew") from error
+            raise ValueError(
+                f"the regions of {name} in {self.path} are damaged: {error}; make the store anew"
+            ) from error
 
     def __iter__(self) -> Iterator[tuple[str, LabelRuns]]:
         """Go through all images by name, in order."""

@@ -94,6 +94,11 @@ class StoreWriter:
         finally:
             self._connection.close()
 
+    def discard(self) -> None:
+        """Delete what was added so far."""
+        self.close()
+        self.partial.unlink()
+
     def names(self) -> set[str]:
         """Names of the images added so far, those of earlier writers too."""
         return {name for (name,) in self._connection.execute("SELECT name FROM images")}

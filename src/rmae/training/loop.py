@@ -18,11 +18,11 @@ from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples
 from rmae.data.skips import SkipLog
+from rmae.interruption import StopSignal, TrainingStopped
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.models.losses import Losses, pretrain_losses
 from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
 from rmae.training.finite import FiniteGuard, NonFiniteError
-from rmae.interruption import StopSignal, TrainingStopped
 from rmae.training.metrics import MetricLog, Metrics, MetricWindow
 from rmae.training.optimizer import build_optimizer
 from rmae.training.progress_line import ProgressLine

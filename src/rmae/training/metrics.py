@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rmae.training.run_folder import RunFolder, write_atomically
+from rmae.files import write_atomically
+from rmae.training.run_folder import RunFolder
 
 
 class Metrics(NamedTuple):

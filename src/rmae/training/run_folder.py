@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from rmae.config import PretrainConfig
 from rmae.config_json import config_from_json, config_to_json
 from rmae.data.layouts import ImageSet
+from rmae.files import write_atomically
 from rmae.models.weights import CHECKPOINTS
 
 FORMAT_VERSION = 1
@@ -79,16 +79,6 @@ class SavedRun(NamedTuple):
             ValueError: It is not one of this version, or it has a region source of the user's own.
         """
         return config_from_json(PretrainConfig, self.settings, where=str(self.file))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file that is either the old one or the whole new one at any moment."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
 
 
 def refuse_used_folder(path: Path) -> None:

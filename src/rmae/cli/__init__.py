@@ -1,0 +1,117 @@
+"""The command line: the only package that knows it. What is heavy is imported inside each command."""
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from rmae.cli.parsing import UsageError, suggest
+from rmae.interruption import Stopped
+
+DONE, FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 3
+"""Exit codes."""
+
+
+class _Command(NamedTuple):
+    summary: str
+    module: str
+    """Where it stands in this package."""
+    function: str
+    """What to call there with the arguments that follow the command."""
+
+
+_COMMANDS = {
+    "pretrain": _Command("Pre-train a model on a folder of images, and report on it.", "pretrain", "pretrain"),
+    "report": _Command("Write the report of a run anew, from its newest checkpoint.", "pretrain", "report"),
+    "presets": _Command("List the named runs with their numbers of parameters.", "pretrain", "presets"),
+    "regions make": _Command("Make the regions of a data set and store them.", "regions", "make"),
+    "regions show": _Command("Show regions over pictures, with counts and areas.", "regions", "show"),
+    "benchmark regions": _Command("Measure the making of regions beside scikit-image's.", "benchmark", "regions"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 3 stopped by a signal with the state saved."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; returns its exit code. Errors of the user are one line on standard error."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return DONE if arguments else WRONG_USAGE
+    try:
+        command, rest = _find(list(arguments))
+        getattr(import_module(f"rmae.cli.{command.module}"), command.function)(rest)
+    except UsageError as error:
+        return _complain(error, WRONG_USAGE)
+    except Stopped as stopped:
+        return _complain(stopped, STOPPED)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the output has gone; nothing can be said, and nothing has to be
+        return FAILED
+    except (ValueError, OSError) as error:
+        return _complain(error, FAILED)
+    except (RuntimeError, MemoryError) as error:
+        if "DataLoader worker" in str(error):
+            return _complain(
+                "a process that reads images was ended from outside, perhaps because memory ran out; lower "
+                "--num-workers or --batch-size, then go on with --resume",
+                FAILED,
+            )
+        if not _is_out_of_memory(error):
+            raise
+        return _complain(
+            "out of memory: raise --accumulate (smaller steps, the same result), or take --precision bf16, a smaller "
+            "--img-size or a smaller --size",
+            FAILED,
+        )
+    except KeyboardInterrupt:
+        return _complain("interrupted", FAILED)
+    return DONE
+
+
+def _find(arguments: list[str]) -> tuple[_Command, list[str]]:
+    """The command, of one word or two, and what follows it."""
+    for number in (1, 2):
+        name = " ".join(arguments[:number])
+        if name in _COMMANDS:
+            return _COMMANDS[name], arguments[number:]
+    first = arguments[0]
+    longer = [name for name in _COMMANDS if name.startswith(f"{first} ")]
+    if not longer:
+        raise UsageError(f"there is no command {first!r}{suggest(first, _COMMANDS)}")
+    if len(arguments) == 1 or arguments[1].startswith("-"):
+        raise UsageError(f"{first!r} is not a command by itself; there are: {', '.join(longer)}")
+    raise UsageError(f"there is no command {' '.join(arguments[:2])!r}{suggest(' '.join(arguments[:2]), longer)}")
+
+
+def _overview() -> str:
+    width = max(map(len, _COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in _COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: rmae COMMAND [...]",
+            "",
+            "Pre-train region-aware Vision Transformers on your own images (R-MAE).",
+            "",
+            *lines,
+            "",
+            "Try `rmae pretrain` (a tiny model on bundled photographs, about two minutes on two CPU cores), and see",
+            "`rmae COMMAND --help` for the options of a command.",
+        ]
+    )
+
+
+def _complain(error: BaseException | str, code: int) -> int:
+    # An error from a worker process carries that process's traceback; its own sentence is the last line.
+    sentence = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    print(f"rmae: {re.sub(r'^[A-Za-z.]+Error: ', '', sentence)}", file=sys.stderr)
+    return code
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return "can't allocate memory" in str(error)
