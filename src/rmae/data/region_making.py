@@ -105,7 +105,7 @@ def make_regions(
     path.parent.mkdir(parents=True, exist_ok=True)
     missing = _missing(images, path, making, retry_skipped)
     if share.num_ranks == 1:
-        return _make(images, path, making) if missing.names else RegionStore(path)
+        return _not_empty(_make(images, path, making) if missing.names else RegionStore(path), images.root)
     parts = [path.with_name(f"{path.name}.part-{i + 1}-of-{share.num_ranks}") for i in range(share.num_ranks)]
     if missing.names:
         _make(missing._replace(names=missing.names[share.rank :: share.num_ranks]), parts[share.rank], making)
@@ -113,7 +113,16 @@ def make_regions(
             return None
     for part in parts:
         part.unlink(missing_ok=True)
-    return RegionStore(path)
+    return _not_empty(RegionStore(path), images.root)
+
+
+def _not_empty(store: RegionStore, root: Path) -> RegionStore:
+    """The store, unless it has the regions of no image: then it is deleted, and the first reason said."""
+    if store.header.num_images == 0:
+        name, reason = next(iter(store.skipped().items()), ("no image", "none was given"))
+        store.path.unlink()
+        raise ValueError(f"no image in {root} can be used; the first, {name}: {reason}")
+    return store
 
 
 def _missing(images: ImageSet, path: Path, making: RegionMaking, retry_skipped: bool) -> ImageSet:
@@ -151,10 +160,6 @@ def _make(images: ImageSet, path: Path, making: RegionMaking) -> RegionStore:
             progress.advance()
             if stop.received is not None:
                 raise Stopped(f"stopped by {stop.received.name} after {progress.summary()}; the same command goes on")
-        if missing and len(missing) == progress.num_skipped and not stored:
-            name, reason = next(iter(writer.skipped().items()))
-            writer.discard()
-            raise ValueError(f"no image in {images.root} can be used; the first, {name}: {reason}")
         return writer.finish()
 
 
@@ -169,10 +174,10 @@ def _merge(parts: list[Path], path: Path, making: RegionMaking, root: Path) -> b
     with writer:
         if not all(part.exists() for part in parts):  # merged by another process just now
             writer.discard()
-            return True
-        for part in parts:
-            writer.add_store(RegionStore(part))
-        writer.finish()
+        else:
+            for part in parts:
+                writer.add_store(RegionStore(part))
+            writer.finish()
     return True
 
 
