@@ -16,6 +16,18 @@ TRAINING = (
 HELD_OUT = ("chelsea.png", "coffee.png", "rocket.jpg")
 """Names of the photographs to look at afterwards: a cat, a cup and a launch pad."""
 
+IN_COLOUR = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "motorcycle_left.png",
+    "retina.jpg",
+    "rocket.jpg",
+)
+"""Names of the photographs in colour, the large ones too: for measurements."""
+
 
 def photographs_folder() -> Path:
     """Folder of the photographs. Nothing is ever downloaded."""

@@ -1,0 +1,1 @@
+"""Measurements of speed and size, side by side in one run."""
