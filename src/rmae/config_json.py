@@ -24,7 +24,7 @@ def config_to_json(config: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, NamedSource | Live | Stored | None):
-        own_source = _describe(config.data.regions)
+        own_source = describe_source(config.data.regions)
         config = replace(config, data=replace(config.data, regions=Felzenszwalb()))
         saved = config_to_json(config)
         saved["data"]["regions"] = own_source
@@ -67,7 +67,7 @@ def config_from_json(kind: type[Config], saved: Any, *, where: str) -> Config:
         raise ValueError(f"{where} is not a configuration of this version: {sentence}") from error
 
 
-def _describe(source: Any) -> str:
+def describe_source(source: Any) -> str:
     """A region source of the user's own in words that are the same in every process."""
     if type(source).__repr__ is object.__repr__:
         source = type(source)

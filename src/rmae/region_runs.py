@@ -1,13 +1,16 @@
 """Making the regions of a data set, and showing them."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from rmae.data.images import UnreadableImage, read_image
+from rmae.config import DataConfig
+from rmae.data.images import UnreadableImage, check_channels, read_image
 from rmae.data.layouts import ImageSet, list_images
 from rmae.data.photographs import TRAINING, photographs_folder
 from rmae.data.region_check import CheckedSource
@@ -17,7 +20,7 @@ from rmae.files import write_atomically
 from rmae.regions.live import Live
 from rmae.regions.source import RegionSource
 from rmae.regions.sources import NamedSource, with_absolute_paths
-from rmae.regions.store import RegionStore, StoreHeader
+from rmae.regions.store import RegionStore
 from rmae.regions.stored import Stored
 from rmae.visual.region_contact_sheet import draw_region_sheet
 from rmae.visual.region_pictures import RegionPicture
@@ -34,7 +37,7 @@ def make_regions(
     source: NamedSource,
     subsets: tuple[str, ...] = (),
     channels: int = 3,
-    max_pixels: int = 80_000_000,
+    max_pixels: int = DataConfig.max_pixels,
     num_workers: int | None = None,
 ) -> Path | None:
     """Make the regions of a data set, those that its store lacks, with every core.
@@ -59,7 +62,12 @@ def make_regions(
         ValueError: The data cannot be used, or the store has regions of another source.
         OSError: The store cannot be written, or a process that makes regions was ended from outside.
         Stopped: SIGINT or SIGTERM arrived; the same call goes on.
+
+    Example:
+        >>> import rmae
+        >>> rmae.make_regions("photos", "photos.regions", source=rmae.Slic())  # doctest: +SKIP
     """
+    _refuse_folder(Path(store))
     making = RegionMaking(
         source=with_absolute_paths(source), channels=channels, max_pixels=max_pixels, num_workers=num_workers
     )
@@ -93,27 +101,42 @@ def show_regions(
 
     Raises:
         ValueError: The store or the data cannot be used.
+        OSError: The file cannot be written.
+
+    Example:
+        >>> import rmae
+        >>> rmae.show_regions(rmae.Felzenszwalb(), "regions.html")  # doctest: +SKIP
     """
-    if num_images < 1:
-        raise ValueError(f"num_images is {num_images}; show at least 1")
+    out = Path(out)
+    _refuse_folder(out)
+    if num_images < 1 or seed < 0:
+        raise ValueError(f"num_images is {num_images} and seed {seed}; show at least 1 picture, with a seed >= 0")
     store = RegionStore(regions) if isinstance(regions, str | Path) else None
     source = Stored(path=str(regions)) if isinstance(regions, str | Path) else regions
-    if store is not None:
-        images = ImageSet(Path(store.header.root if data is None else data), tuple(sorted(store.names())))
-        channels = store.header.channels if channels is None else channels
-    else:
-        images = _images(data, subsets)
-    chosen = np.random.default_rng(seed).permutation(len(images.names))[:num_images]
-    pictures = _pictures(images, [images.names[i] for i in sorted(chosen)], source, 3 if channels is None else channels)
+    images = _images(data, subsets) if store is None else _images_of(store, data)
+    if channels is None:
+        channels = 3 if store is None else store.header.channels
+    pictures, left_out = _read_pictures(_choose(images, num_images, seed), source, channels)
+    folder = "photographs" if data is None else images.root.name
     sheet = RegionSheet(
-        title=images.root.name if store is None else store.path.name,
-        summary=_summary(source, store),
+        title=folder if store is None else store.path.name,
+        summary={
+            "Source": _in_words(source if store is None else store.header.source),
+            "Folder": str(images.root),
+            **({} if store is None else _name_first("Without regions", "image", store.skipped())),
+            **_name_first("Not shown", "picture", left_out),
+        },
         statistics=_count_shown(images, pictures) if store is None else _count_stored(store, seed),
         pictures=tuple(pictures),
     )
-    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, _png(draw_region_sheet(sheet)) if out.suffix.lower() == ".png" else render_region_page(sheet))
     return out
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
 
 
 def _images(data: str | Path | None, subsets: tuple[str, ...]) -> ImageSet:
@@ -122,56 +145,84 @@ def _images(data: str | Path | None, subsets: tuple[str, ...]) -> ImageSet:
     return list_images(Path(data).resolve(), subsets)
 
 
-def _pictures(images: ImageSet, names: Sequence[str], source: RegionSource, channels: int) -> list[RegionPicture]:
-    """The pictures that can be read, at least one."""
+def _images_of(store: RegionStore, data: str | Path | None) -> ImageSet:
+    """The images whose regions are stored, in the folder where they were or in another one."""
+    root = Path(store.header.root if data is None else data)
+    if not root.is_dir():
+        raise ValueError(f"the images of {store.path} are not in {root}; name the folder they are in (--data)")
+    return ImageSet(root.resolve(), tuple(sorted(store.names())))
+
+
+def _choose(images: ImageSet, number: int, seed: int) -> ImageSet:
+    chosen = np.random.default_rng(seed).permutation(len(images.names))[:number]
+    return images._replace(names=tuple(images.names[i] for i in sorted(chosen)))
+
+
+def _read_pictures(images: ImageSet, source: RegionSource, channels: int) -> tuple[list[RegionPicture], dict[str, str]]:
+    """The pictures that can be shown, at least one, and of the others why they cannot."""
+    check_channels(channels)
     pictures: list[RegionPicture] = []
-    fault: Exception | None = None
-    for name in names:
+    left_out: dict[str, str] = {}
+    for name in images.names:
         try:
-            image = read_image(images.root / name, channels=channels, max_pixels=80_000_000)
+            image = read_image(images.root / name, channels=channels, max_pixels=DataConfig.max_pixels)
             pictures.append(RegionPicture(name=name, image=image, label_maps=CheckedSource(source)(image, name)))
         except (UnreadableImage, ValueError, OSError) as error:
-            fault = ValueError(f"none of the chosen pictures of {images.root} can be shown; {name}: {error}")
-    if not pictures and fault is not None:
-        raise fault
-    return pictures
+            left_out[name] = str(error)
+    if left_out and not pictures:
+        name, reason = next(iter(left_out.items()))
+        raise ValueError(f"none of the pictures chosen from {images.root} can be shown; the first, {name}: {reason}")
+    return pictures, left_out
 
 
-def _summary(source: RegionSource, store: RegionStore | None) -> dict[str, str]:
-    if store is None:
-        settings = source.source if isinstance(source, Live) else source
-        return {"Source": str(settings)}
-    header: StoreHeader = store.header
-    settings = [f"{name} {value}" for name, value in header.source.items() if name != "kind" and value is not None]
-    facts = {"Source": " · ".join([str(header.source["kind"]), *settings]), "Images": header.root}
-    skipped = store.skipped()
-    if skipped:
-        name, reason = next(iter(skipped.items()))
-        facts["Skipped"] = f"{len(skipped):,} images, as {name}: {reason}"
-    return facts
+def _in_words(source: RegionSource | Mapping[str, Any]) -> str:
+    """A source, or its settings as a store has them."""
+    if isinstance(source, Live):
+        return _in_words(source.source)
+    if is_dataclass(source):
+        source = {"kind": type(source).__name__} | {field.name: getattr(source, field.name) for field in fields(source)}
+    if not isinstance(source, Mapping):
+        return getattr(source, "__name__", type(source).__name__)
+    settings = [f"{name} {_value(value)}" for name, value in source.items() if name != "kind" and value is not None]
+    return " · ".join([source["kind"], *settings])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _name_first(title: str, what: str, reasons: Mapping[str, str]) -> dict[str, str]:
+    """How many images are concerned, and of the first one why; nothing if there is none."""
+    if not reasons:
+        return {}
+    name, reason = next(iter(reasons.items()))
+    number = f"1 {what}" if len(reasons) == 1 else f"{len(reasons):,} {what}s; the first"
+    return {title: f"{number}, {name}: {reason}"}
 
 
 def _count_shown(images: ImageSet, pictures: Sequence[RegionPicture]) -> RegionStatistics:
     areas = [region_areas(picture.label_maps) for picture in pictures]
-    return RegionStatistics(
-        num_images=len(images.names),
-        regions_per_image=np.array([len(shares) for shares in areas]),
-        areas=np.concatenate(areas),
-    )
+    return _count(areas, num_images=len(images.names))
 
 
 def _count_stored(store: RegionStore, seed: int) -> RegionStatistics:
     names = sorted(store.names())
-    counted = np.random.default_rng(seed).permutation(len(names))[:_MAX_COUNTED]
     areas = []
-    for i in counted:
+    for i in np.random.default_rng(seed).permutation(len(names))[:_MAX_COUNTED]:
         runs = store.read(names[i])
         areas.append(runs.areas() / (runs.counts.shape[1] * runs.width))
+    num_images = store.header.num_images
+    return _count(areas, num_images=num_images, bytes_per_image=store.path.stat().st_size / max(num_images, 1))
+
+
+def _count(areas: list[np.ndarray], *, num_images: int, bytes_per_image: float | None = None) -> RegionStatistics:
     return RegionStatistics(
-        num_images=store.header.num_images,
-        regions_per_image=np.array([len(shares) for shares in areas]),
-        areas=np.concatenate(areas),
-        bytes_per_image=store.path.stat().st_size / max(store.header.num_images, 1),
+        num_images=num_images,
+        regions_per_image=np.array([len(shares) for shares in areas], dtype=np.int64),
+        areas=np.concatenate([np.empty(0), *areas]),
+        bytes_per_image=bytes_per_image,
     )
 
 

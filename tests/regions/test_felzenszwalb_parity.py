@@ -88,6 +88,7 @@ SYNTHETIC = {
 @pytest.mark.parametrize("name", SYNTHETIC)
 def test_synthetic_images(name: str, sigma: float):
     assert_parity(SYNTHETIC[name], (0, 1, 30, 300, 2000), (0, 5, 30, 10, 2000), sigma)
+    assert_parity(SYNTHETIC[name], (200, 20, 60), (5, 50, 0), sigma)
 
 
 @st.composite

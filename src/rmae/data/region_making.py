@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rmae.config_json import describe_source
 from rmae.data.images import UnreadableImage, check_channels, read_image
 from rmae.data.layouts import ImageSet
 from rmae.data.making_progress import MakingProgress
@@ -25,6 +26,7 @@ from rmae.regions.coco_instances import CocoInstances
 from rmae.regions.coco_panoptic import CocoPanoptic
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.segment_anything import SegmentAnything
+from rmae.regions.source import RegionSource
 from rmae.regions.sources import NamedSource
 from rmae.regions.store import RegionStore, StoreHeader
 from rmae.regions.store_writer import PackedRegions, StoreBusyError, StoreWriter, refuse_other_regions
@@ -58,7 +60,7 @@ class Share(NamedTuple):
 class RegionMaking:
     """How regions are made; the regions depend on `source` and `channels` alone."""
 
-    source: NamedSource
+    source: RegionSource
     """Where they come from."""
     channels: int = 3
     """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha."""
@@ -73,8 +75,11 @@ class RegionMaking:
 
     def header(self, root: Path) -> StoreHeader:
         """What a store of such regions says of itself, for images in a folder."""
-        source = json.loads(json.dumps(asdict(self.source)))  # as it is when it is read back: lists for tuples
-        return StoreHeader(source=source, channels=self.channels, root=str(root), num_images=0, num_regions=0)
+        if isinstance(self.source, NamedSource):
+            settings = json.loads(json.dumps(asdict(self.source)))  # as it is when it is read back: lists for tuples
+        else:
+            settings = {"kind": "own", "description": describe_source(self.source)}
+        return StoreHeader(source=settings, channels=self.channels, root=str(root), num_images=0, num_regions=0)
 
 
 def make_regions(

@@ -1,5 +1,6 @@
 """Masks that Segment Anything finds in the image itself, as regions."""
 
+import os
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -140,7 +141,10 @@ def _move(model: "SamModel", device: str | None) -> "SamModel":
     import torch
 
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cpu"
+        if torch.cuda.is_available():  # each of several processes on a machine takes a GPU of its own
+            local_rank = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
+            device = f"cuda:{local_rank % torch.cuda.device_count()}"
     try:
         return model.to(device)  # pyright: ignore[reportArgumentType]
     except RuntimeError as error:

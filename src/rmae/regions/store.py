@@ -94,7 +94,7 @@ class RegionStore:
 
     def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         if self._connection is None or self._process != os.getpid():
-            # A connection that was opened before a fork must not be used after it, nor closed.
+            # A connection that was opened before a fork must not be used after it.
             self._connection, self._process = open_immutable(self.path), os.getpid()
         try:
             return self._connection.execute(statement, values).fetchall()

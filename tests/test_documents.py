@@ -1,0 +1,84 @@
+"""What the README and the pages of docs tell people to type works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from rmae import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Contents of a page's blocks of code in one language, "" for what is typed into a terminal."""
+    found = re.findall(r"```(\w*)\n(.*?)```", page.read_text(), re.DOTALL)
+    return [block for written_in, block in found if written_in == language]
+
+
+def commands() -> list[str]:
+    """All commands, without what may stand before them to start them on many machines."""
+    lines = [
+        line.split("  #")[0].strip() for page in PAGES for block in blocks(page, "") for line in block.splitlines()
+    ]
+    return [line[line.index("rmae ") :] for line in lines if re.match(r"(rmae|torchrun|srun) ", line)]
+
+
+def test_make_commands_are_targets_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    typed = [line for block in blocks(ROOT / "README.md", "") for line in block.splitlines()]
+    targets = [line.split()[1] for line in typed if line.startswith("make ")]
+    assert targets == ["demo", "test"]
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    """All flags parse; what is missing in an empty folder is the data, the run or the store."""
+    monkeypatch.chdir(tmp_path)
+    code = cli.run(shlex.split(line)[1:])
+    said = capsys.readouterr()
+    if line == "rmae presets":
+        assert code == 0
+        assert "rmae-reference-code       113,737,728 parameters" in said.out
+    else:
+        assert code == 1
+        assert re.search(r"^rmae: (the data folder .* does not exist|there is no (run in|region store) )", said.err)
+
+
+def run_example(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Run the one example in Python of a page; returns its names."""
+    monkeypatch.chdir(folder)
+    [example] = blocks(page, "python")
+    names = {}
+    exec(compile(example, page.name, "exec"), names)
+    return names
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    names = run_example(ROOT / "README.md", tmp_path, monkeypatch)
+    assert names["run"] == Path("runs/mine")
+    assert names["model"].config.mask_ratio == 0.6
+    assert names["vit"] is names["model"].encoder
+
+
+def test_the_example_of_the_page_about_regions_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    names = run_example(ROOT / "docs" / "regions.md", tmp_path, monkeypatch)
+    assert names["config"].data.regions is names["bright_and_dark"]
+    assert names["page"].stat().st_size > 10_000
+    assert names["label_maps"].shape == (2, 48, 64)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pictures_and_links_lead_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_has_pictures():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert len(pictures) == 2
+    assert all((ROOT / picture).stat().st_size > 10_000 for picture in pictures)
