@@ -51,3 +51,40 @@ def _write_photos(folder: Path) -> Path:
         noise[:, width // 2 :] += 128
         Image.fromarray(noise.astype(np.uint8)).save(folder / f"{i}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sam_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny Segment Anything model of random weights; not to be changed."""
+    import torch
+    from transformers import SamConfig, SamImageProcessor, SamModel
+
+    side = 64  # pixels that it sees on each side
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_dim": 16}
+    grid = {"image_size": side, "patch_size": 8}
+    neck = {"output_channels": 16, "num_pos_feats": 8}
+    model = SamModel(
+        SamConfig(
+            vision_config=small | grid | neck | {"window_size": 4, "global_attn_indexes": [0]},
+            prompt_encoder_config=grid | {"hidden_size": 16, "mask_input_channels": 4},
+            mask_decoder_config=small | {"iou_head_depth": 2, "iou_head_hidden_dim": 16},
+        )
+    )
+    weights = model.state_dict()
+    generator = torch.Generator().manual_seed(2)
+    for weight in weights.values():
+        if weight.ndim > 1:
+            weight.normal_(0, 0.4, generator=generator)
+    # Logits are spread well beyond -1 and 1, so that some masks are stable and some are not, and lowered by about 6, so
+    # that some masks are small and their boxes differ.
+    weights["mask_decoder.upscale_conv2.bias"][0] = 1
+    for i in range(4):
+        weights[f"mask_decoder.output_hypernetworks_mlps.{i}.proj_out.weight"] *= 3
+        weights[f"mask_decoder.output_hypernetworks_mlps.{i}.proj_out.bias"][0] = -6
+    # The IoU predicted for the three masks of a point is about 0.9, 0.7 and 0.5.
+    weights["mask_decoder.iou_prediction_head.proj_out.weight"] *= 0.05
+    weights["mask_decoder.iou_prediction_head.proj_out.bias"].copy_(torch.tensor([0, 0.9, 0.7, 0.5]))
+    folder = tmp_path_factory.mktemp("sam")
+    model.save_pretrained(folder)
+    SamImageProcessor(size={"longest_edge": side}, pad_size={"height": side, "width": side}).save_pretrained(folder)
+    return folder

@@ -11,15 +11,28 @@ if TYPE_CHECKING:
     from rmae.models.reference import from_reference
     from rmae.models.weights import load
     from rmae.presets import PRESETS, preset
+    from rmae.region_runs import make_regions, show_regions
+    from rmae.regions.coco_instances import CocoInstances
+    from rmae.regions.coco_panoptic import CocoPanoptic
     from rmae.regions.felzenszwalb import Felzenszwalb, felzenszwalb
+    from rmae.regions.grid import Grid
+    from rmae.regions.live import Live
+    from rmae.regions.random_masks import RandomMasks
     from rmae.regions.sam import SamJson
+    from rmae.regions.segment_anything import SegmentAnything
+    from rmae.regions.slic import Slic
     from rmae.regions.source import RegionSource
+    from rmae.regions.stored import Stored
     from rmae.runs import pretrain, report
     from rmae.training.finite import NonFiniteError
 
 _HOMES = {
+    "CocoInstances": "rmae.regions.coco_instances",
+    "CocoPanoptic": "rmae.regions.coco_panoptic",
     "DataConfig": "rmae.config",
     "Felzenszwalb": "rmae.regions.felzenszwalb",
+    "Grid": "rmae.regions.grid",
+    "Live": "rmae.regions.live",
     "LossConfig": "rmae.config",
     "Losses": "rmae.models.losses",
     "MaskedAutoencoder": "rmae.models.masked_autoencoder",
@@ -29,25 +42,32 @@ _HOMES = {
     "PRESETS": "rmae.presets",
     "PretrainConfig": "rmae.config",
     "PretrainOutput": "rmae.models.masked_autoencoder",
+    "RandomMasks": "rmae.regions.random_masks",
     "RegionSource": "rmae.regions.source",
     "RunConfig": "rmae.config",
     "SamJson": "rmae.regions.sam",
+    "SegmentAnything": "rmae.regions.segment_anything",
+    "Slic": "rmae.regions.slic",
+    "Stored": "rmae.regions.stored",
     "TrainingStopped": "rmae.interruption",
     "build_model": "rmae.models.build",
     "encode": "rmae.models.masked_autoencoder",
     "felzenszwalb": "rmae.regions.felzenszwalb",
     "from_reference": "rmae.models.reference",
     "load": "rmae.models.weights",
+    "make_regions": "rmae.region_runs",
     "preset": "rmae.presets",
     "pretrain": "rmae.runs",
     "pretrain_losses": "rmae.models.losses",
     "report": "rmae.runs",
+    "show_regions": "rmae.region_runs",
 }
 __all__ = [
-    "PRESETS", "DataConfig", "Felzenszwalb", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
-    "NonFiniteError", "OptimizerConfig", "PretrainConfig", "PretrainOutput", "RegionSource", "RunConfig", "SamJson",
-    "TrainingStopped", "build_model",
-    "encode", "felzenszwalb", "from_reference", "load", "preset", "pretrain", "pretrain_losses", "report",
+    "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Live", "LossConfig",
+    "Losses", "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig",
+    "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stored",
+    "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions", "preset",
+    "pretrain", "pretrain_losses", "report", "show_regions",
 ]  # fmt: skip
 
 

@@ -198,11 +198,12 @@ class DataConfig:
     regions: NamedSource | Live | Stored | Callable[[np.ndarray, str], np.ndarray] | None = field(
         default_factory=Felzenszwalb
     )
-    """Where regions come from, a source with its flags as in 'felzenszwalb --scales 1000'; 'live' before it computes
-    them in the workers and stores nothing; none where the task is mae."""
+    """Where regions come from: a source with its flags, as in 'slic --num-segments 50'; none where the task is mae.
+    There are coco-instances, coco-panoptic, felzenszwalb, grid, random-masks, sam, sam-json, slic and stored.
+    Write 'slic --help' for the flags of slic, and 'live slic' to make regions anew each time and store nothing."""
     region_store: str | None = None
-    """File to keep regions in; those it lacks are made first. None = one in a folder regions beside
-    the run's, which other runs there share."""
+    """File to keep regions in; those it lacks are made first.
+    None = one in a folder regions beside the run's, which other runs there share."""
     num_regions: int = 8
     """Regions drawn for each image, R, at least 1."""
     region_draw: Literal["uniform", "region_visible"] = "uniform"
@@ -233,6 +234,10 @@ class DataConfig:
         )
         require(len(self.pixel_mean) > 0, "pixel_mean is empty; give one value per channel")
         require(min(self.pixel_std) > 0, f"pixel_std is {self.pixel_std}; each value must be above 0")
+        require(
+            self.region_store is None or not isinstance(self.regions, Live | Stored),
+            f"region_store is {self.region_store}, but live and stored regions are kept in none; leave out one of them",
+        )
         require(self.num_regions >= 1, f"num_regions is {self.num_regions}; it must be at least 1")
         low, high = self.region_area
         require(0 <= low <= high <= 1, f"region_area is {low} to {high}; it must run from at least 0 to at most 1")

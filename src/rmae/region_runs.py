@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from rmae.config import DataConfig
+from rmae.config_json import describe_source
 from rmae.data.images import UnreadableImage, check_channels, read_image
 from rmae.data.layouts import ImageSet, list_images
 from rmae.data.photographs import TRAINING, photographs_folder
@@ -34,7 +35,7 @@ def make_regions(
     data: str | Path | None,
     store: str | Path,
     *,
-    source: NamedSource,
+    source: RegionSource,
     subsets: tuple[str, ...] = (),
     channels: int = 3,
     max_pixels: int = DataConfig.max_pixels,
@@ -49,7 +50,8 @@ def make_regions(
         data: Folder of images, in the COCO or ImageNet layout or any other; None = the photographs that come with
             scikit-image.
         store: The file to write.
-        source: Where regions come from.
+        source: Where regions come from; of a callable of your own nothing tells when its code has changed, so give each
+            version a store of its own.
         subsets: Sub-folders of the data; none given = train2017 (COCO), train (ImageNet) or else everything.
         channels: Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha.
         max_pixels: Images with more pixels are skipped.
@@ -68,9 +70,9 @@ def make_regions(
         >>> rmae.make_regions("photos", "photos.regions", source=rmae.Slic())  # doctest: +SKIP
     """
     _refuse_folder(Path(store))
-    making = RegionMaking(
-        source=with_absolute_paths(source), channels=channels, max_pixels=max_pixels, num_workers=num_workers
-    )
+    if isinstance(source, NamedSource):
+        source = with_absolute_paths(source)
+    making = RegionMaking(source=source, channels=channels, max_pixels=max_pixels, num_workers=num_workers)
     made = make_store(_images(data, subsets), Path(store), making)
     return None if made is None else made.path
 
@@ -178,13 +180,17 @@ def _read_pictures(images: ImageSet, source: RegionSource, channels: int) -> tup
 def _in_words(source: RegionSource | Mapping[str, Any]) -> str:
     """A source, or its settings as a store has them."""
     if isinstance(source, Live):
-        return _in_words(source.source)
-    if is_dataclass(source):
-        source = {"kind": type(source).__name__} | {field.name: getattr(source, field.name) for field in fields(source)}
+        source = source.source
+    if isinstance(source, NamedSource | Stored):
+        source = {field.name: getattr(source, field.name) for field in fields(source)}
     if not isinstance(source, Mapping):
-        return getattr(source, "__name__", type(source).__name__)
-    settings = [f"{name} {_value(value)}" for name, value in source.items() if name != "kind" and value is not None]
-    return " · ".join([source["kind"], *settings])
+        return describe_source(source)
+    settings = {name: value for name, value in source.items() if name != "kind" and value is not None}
+    if source["kind"] == "own":
+        return settings["description"]
+    return " · ".join(
+        [source["kind"], *(f"{name.replace('_', ' ')} {_value(value)}" for name, value in settings.items())]
+    )
 
 
 def _value(value: object) -> str:

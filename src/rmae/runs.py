@@ -15,7 +15,7 @@ from rmae.data.crops import centre_crop, crop_image
 from rmae.data.drawing import draw_regions
 from rmae.data.images import UnreadableImage, read_image
 from rmae.data.layouts import ImageSet, split_images
-from rmae.data.region_reader import open_regions
+from rmae.data.region_reader import open_regions_of_pictures
 from rmae.data.statistics import measure_statistics
 from rmae.data.training_regions import make_training_regions, with_region_store
 from rmae.files import write_atomically
@@ -71,10 +71,10 @@ def pretrain(
     elif data is None:
         data = saved.data
     root = None if data is None else Path(data).resolve()
-    images, held_out = split_images(root, config.data, seed=config.run.seed)
+    images, _ = split_images(root, config.data, seed=config.run.seed)
     config = with_region_store(config, root, beside=path)
     check_trainable(config, images, folder=path)
-    make_training_regions(config, images, held_out)
+    make_training_regions(config, images)
     if config.data.measure_statistics:
         config = _with_statistics(config, *(_measure(config, images) if saved is None else _saved_statistics(saved)))
     where = None if root is None else str(root)
@@ -120,8 +120,6 @@ def report(run: str | Path, *, data: str | Path | None = None, config: PretrainC
     folder = RunFolder(Path(run))
     saved = read_run(folder.path)
     config = saved.config() if config is None else config
-    if config.data.region_store is not None and not Path(config.data.region_store).exists():
-        config = replace(config, data=replace(config.data, region_store=None))  # then they are made anew
     data = saved.data if data is None else data
     training, held_out = split_images(None if data is None else Path(data), config.data, seed=config.run.seed)
     model = load(folder.path).eval()
@@ -177,7 +175,7 @@ def _cut(
     regions = None
     if config.model.has_region_branch and config.data.regions is not None:
         try:
-            runs = open_regions(config.data)(image, name)
+            runs = open_regions_of_pictures(config.data)(image, name)
         except (ValueError, OSError):  # no regions are known of this picture; its pixels can be shown all the same
             runs = LabelRuns.of(np.empty((0, *image.shape[:2]), dtype=np.int32))
         drawn = draw_regions(

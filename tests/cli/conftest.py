@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rmae import cli
+from rmae.regions.store import RegionStore
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,31 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         return said.removeprefix("rmae: ").rstrip("\n")
 
     return run
+
+
+@pytest.fixture
+def done(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must succeed; returns what it prints."""
+
+    def run(*arguments: str | Path) -> str:
+        capsys.readouterr()
+        assert cli.run([str(argument) for argument in arguments]) == 0
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        return printed.out
+
+    return run
+
+
+@pytest.fixture
+def make_store(done: Callable[..., str]) -> Callable[..., RegionStore]:
+    """Makes the regions of a folder in this process; returns their store."""
+
+    def make(data: Path, store: Path, *flags: str | Path) -> RegionStore:
+        done("regions", "make", data, store, "--num-workers", "0", *flags)
+        return RegionStore(store)
+
+    return make
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,9 @@ def test_pretrain_leaves_a_run_and_names_its_report(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
-    made, described, *_ = done.stdout.splitlines()
-    assert made.startswith("regions of 6 of 6 images, ")
+    made, stored, described, *_ = done.stdout.splitlines()
+    assert made.startswith("regions of 5 of 5 images, ")
+    assert stored.startswith(f"regions: {out.parent / 'regions' / photo_folder.name}-felzenszwalb-")
     assert described.startswith("demo: rmae with ")
     assert "update 4/4" in done.stdout
     assert {path.name for path in out.iterdir()} == RUN_FILES

@@ -63,6 +63,8 @@ def test_grey_with_and_without_a_channel_axis():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
+        ([[1, 2], [3, 4]], "the image to segment is a list; give a numpy array"),
+        (np.broadcast_to(np.uint8(0), (2**15, 2**15)), "give less than 1,073,741,824 pixels"),
         (np.zeros((4, 4), np.float32), "the image to segment is float32; give uint8 or uint16"),
         (np.zeros((4, 4, 3, 1), np.uint8), r"has shape \(4, 4, 3, 1\); give \(H, W\) or \(H, W, M\)"),
         (np.zeros((0, 4, 3), np.uint8), r"has shape \(0, 4, 3\)"),
@@ -78,9 +80,11 @@ def test_wrong_images_are_explained(image: np.ndarray, message: str):
     [
         ({"scales": ()}, r"scales are \(\); give at least one"),
         ({"scales": (-1.0,)}, r"scales are \(-1.0,\)"),
-        ({"scales": (float("nan"),)}, "each finite and >= 0"),
+        ({"scales": (float("nan"),)}, "each from 0 to 2,147,483,647"),
+        ({"scales": (1e300,)}, "each from 0 to"),
+        ({"min_sizes": (1, 2.5, 3)}, "each a whole number of pixels"),
         ({"min_sizes": (1, 2)}, r"min_sizes are \(1, 2\) for 3 scales; give one for each scale"),
-        ({"min_sizes": (1, 2, -3)}, "each >= 0 pixels"),
+        ({"min_sizes": (1, 2, -3)}, "pixels from 0 to"),
         ({"sigma": -0.1}, "sigma is -0.1; it must be finite and >= 0 pixels"),
         ({"sigma": float("inf")}, "sigma is inf"),
     ],
@@ -141,6 +145,11 @@ def test_memory_layout_and_writability_do_not_matter():
     expected = felzenszwalb(CAT, scales=(50,))
     for image in (read_only, np.asfortranarray(CAT), CAT[:, ::-1][:, ::-1], np.flip(CAT.copy(), 2)[..., ::-1]):
         np.testing.assert_array_equal(felzenszwalb(image, scales=(50,)), expected)
+
+
+def test_settings_may_be_arrays():
+    expected = felzenszwalb(CAT, scales=(40, 80), min_sizes=(10, 90))
+    np.testing.assert_array_equal(felzenszwalb(CAT, scales=np.array([40, 80]), min_sizes=np.array([10, 90])), expected)
 
 
 def test_threads_do_not_disturb_each_other():

@@ -17,55 +17,22 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import interpolate
 from torchvision.ops import box_iou, masks_to_boxes
-from transformers import SamConfig, SamImageProcessor, SamModel, ViTConfig
+from transformers import SamImageProcessor, SamModel, ViTConfig
 
 from rmae.regions.overlap import stack_masks
 from rmae.regions.segment_anything import SegmentAnything
 
-SIDE = 64  # pixels that the tiny model sees on each side
+SIDE = 64  # pixels that the tiny model of `sam_checkpoint` sees on each side
 
 ROWS, COLUMNS = np.mgrid[:37, :61]
 IMAGE = np.stack([128 + 100 * np.sin(COLUMNS / 9) * np.cos(ROWS / 7), 4 * COLUMNS, 6 * ROWS], axis=-1).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny Segment Anything model of random weights."""
-    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_dim": 16}
-    grid = {"image_size": SIDE, "patch_size": 8}
-    neck = {"output_channels": 16, "num_pos_feats": 8}
-    model = SamModel(
-        SamConfig(
-            vision_config=small | grid | neck | {"window_size": 4, "global_attn_indexes": [0]},
-            prompt_encoder_config=grid | {"hidden_size": 16, "mask_input_channels": 4},
-            mask_decoder_config=small | {"iou_head_depth": 2, "iou_head_hidden_dim": 16},
-        )
-    )
-    weights = model.state_dict()
-    generator = torch.Generator().manual_seed(2)
-    for weight in weights.values():
-        if weight.ndim > 1:
-            weight.normal_(0, 0.4, generator=generator)
-    # Logits are spread well beyond -1 and 1, so that some masks are stable and some are not, and lowered by about 6, so
-    # that some masks are small and their boxes differ.
-    weights["mask_decoder.upscale_conv2.bias"][0] = 1
-    for i in range(4):
-        weights[f"mask_decoder.output_hypernetworks_mlps.{i}.proj_out.weight"] *= 3
-        weights[f"mask_decoder.output_hypernetworks_mlps.{i}.proj_out.bias"][0] = -6
-    # The IoU predicted for the three masks of a point is about 0.9, 0.7 and 0.5.
-    weights["mask_decoder.iou_prediction_head.proj_out.weight"] *= 0.05
-    weights["mask_decoder.iou_prediction_head.proj_out.bias"].copy_(torch.tensor([0, 0.9, 0.7, 0.5]))
-    folder = tmp_path_factory.mktemp("sam")
-    model.save_pretrained(folder)
-    SamImageProcessor(size={"longest_edge": SIDE}, pad_size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def source(checkpoint: Path) -> SegmentAnything:
+def source(sam_checkpoint: Path) -> SegmentAnything:
     """A source that keeps every mask of a grid of 3 x 3 points."""
     return SegmentAnything(
-        checkpoint=str(checkpoint),
+        checkpoint=str(sam_checkpoint),
         points_per_side=3,
         iou_threshold=0,
         stability_threshold=0,
@@ -75,9 +42,9 @@ def source(checkpoint: Path) -> SegmentAnything:
 
 
 @pytest.fixture
-def own_checkpoint(checkpoint: Path, tmp_path: Path) -> Path:
+def own_checkpoint(sam_checkpoint: Path, tmp_path: Path) -> Path:
     """A copy of the checkpoint that a test may damage."""
-    return shutil.copytree(checkpoint, tmp_path / "own")
+    return shutil.copytree(sam_checkpoint, tmp_path / "own")
 
 
 def masks_by_hand(source: SegmentAnything, image: np.ndarray) -> list[np.ndarray]:

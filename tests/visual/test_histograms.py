@@ -8,7 +8,7 @@ from PIL import Image
 from rmae.visual.histograms import Inks, area_histogram, count_histogram, draw_areas, draw_counts
 from rmae.visual.region_statistics import PATCH_SHARE
 
-INKS = Inks(bars="#0000ff", text="#000000", grid="#00ff00", mark="#ff0000")
+INKS = Inks(ground="#ffff00", bars="#0000ff", text="#000000", grid="#00ff00", mark="#ff0000")
 
 
 def test_areas_are_counted_five_bins_to_a_power_of_ten() -> None:
@@ -75,8 +75,27 @@ def test_bars_are_as_high_as_the_counts_and_ticks_are_whole(counts: list[int]) -
         np.testing.assert_array_equal(ticks, np.round(ticks))
 
 
+@pytest.mark.parametrize("counts", [[16], [16, 20], [0], [0, 3], [5, 16], [5, 17], [100, 900]])
+def test_few_bars_do_not_fill_the_axis_and_none_is_cut(counts: list[int]) -> None:
+    (axes,) = draw_counts(np.array(counts), inks=INKS).axes
+    low, high = axes.get_xlim()
+    assert high - low >= 12
+    assert low < min(counts) < max(counts) + 0.5 <= high
+    if min(counts) < 12:
+        assert low >= -0.5 - 0.05 * (max(counts) + 1)  # no room for numbers below 0
+
+
+def test_the_patch_is_told_from_bars_that_are_as_dark() -> None:
+    figure = draw_areas(np.array([0.004, 0.005, 0.006]), inks=INKS._replace(mark=INKS.bars))
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=200)
+    with Image.open(file) as picture:
+        colours = np.asarray(picture.convert("RGB"))
+    assert (colours == (0xFF, 0xFF, 0)).all(axis=-1).any(axis=1).mean() > 0.5  # a line in the colour of the ground
+
+
 def test_bars_are_drawn_in_their_colour() -> None:
-    figure = draw_counts(np.array([1, 1, 2]), inks=INKS)
+    figure = draw_counts(np.array([*range(12), *range(6)]), inks=INKS)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     with Image.open(file) as picture:

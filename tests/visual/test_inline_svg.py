@@ -3,13 +3,13 @@ import re
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from rmae.visual.inline_svg import GRID, INK, MUTED, PIXEL, REGION, inline_svg
+from rmae.visual.inline_svg import GRID, GROUND, INK, MUTED, PIXEL, REGION, inline_svg
 
 
 def _drawing() -> Figure:
     figure = Figure(figsize=(2, 2))
     axes = figure.add_subplot()
-    for number, colour in enumerate((PIXEL, REGION, MUTED, INK, GRID)):
+    for number, colour in enumerate((PIXEL, REGION, MUTED, INK, GRID, GROUND)):
         axes.plot([0, 1], [number, number + 1], color=colour)
     return figure
 
@@ -17,7 +17,7 @@ def _drawing() -> Figure:
 def test_colours_come_from_the_page() -> None:
     svg = inline_svg(_drawing(), prefix="a", label="lines")
     assert "#00f1" not in svg
-    for colour in ("var(--pixel)", "var(--region)", "var(--muted)", "var(--line)", "currentColor"):
+    for colour in ("var(--pixel)", "var(--region)", "var(--muted)", "var(--line)", "var(--card)", "currentColor"):
         assert colour in svg
 
 

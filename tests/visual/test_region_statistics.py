@@ -86,7 +86,7 @@ def test_key_figures_of_known_counts() -> None:
     assert [tuple(map(_plain, figure)) for figure in figures] == [
         ("Images", "118,287", "regions counted in 21 of them"),
         ("Regions an image", "10", "median; 90 % between 1 and 19"),
-        ("Area of a region", "2 %", "of its picture, median; 90 % between 2 % and 2 %"),
+        ("Area of a region", "2 %", "of its picture, median; 90 % alike"),
         ("Stored", "14.3 kB", "regions of one image, mean"),
     ]
 

@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; returns its exit code. Errors of the user are one line on standard error."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
+    overview = _overview_asked_for(list(arguments))
+    if overview is not None:
+        print(overview)
         return DONE if arguments else WRONG_USAGE
     try:
         command, rest = _find(list(arguments))
@@ -79,7 +80,7 @@ def _find(arguments: list[str]) -> tuple[_Command, list[str]]:
         if name in _COMMANDS:
             return _COMMANDS[name], arguments[number:]
     first = arguments[0]
-    longer = [name for name in _COMMANDS if name.startswith(f"{first} ")]
+    longer = _commands_after(first)
     if not longer:
         raise UsageError(f"there is no command {first!r}{suggest(first, _COMMANDS)}")
     if len(arguments) == 1 or arguments[1].startswith("-"):
@@ -87,19 +88,36 @@ def _find(arguments: list[str]) -> tuple[_Command, list[str]]:
     raise UsageError(f"there is no command {' '.join(arguments[:2])!r}{suggest(' '.join(arguments[:2]), longer)}")
 
 
-def _overview() -> str:
-    width = max(map(len, _COMMANDS))
-    lines = [f"  {name:<{width}}  {command.summary}" for name, command in _COMMANDS.items()]
+def _commands_after(word: str) -> list[str]:
+    """The commands of two words that begin with this one."""
+    return [name for name in _COMMANDS if name.startswith(f"{word} ")]
+
+
+def _overview_asked_for(arguments: list[str]) -> str | None:
+    match arguments:
+        case [] | ["-h" | "--help", *_]:
+            return _overview()
+        case [word, "-h" | "--help", *_] if _commands_after(word):
+            return _overview(word)
+        case _:
+            return None
+
+
+def _overview(first_word: str = "") -> str:
+    """All commands, or those of two words that begin with this one."""
+    names = _commands_after(first_word) if first_word else list(_COMMANDS)
+    width = max(map(len, names))
+    introduction = ["Pre-train region-aware Vision Transformers on your own images (R-MAE).", ""]
+    hint = ["Try `rmae pretrain`: a tiny model on bundled photographs, in about two minutes."]
     return "\n".join(
         [
             "usage: rmae COMMAND [...]",
             "",
-            "Pre-train region-aware Vision Transformers on your own images (R-MAE).",
+            *([] if first_word else introduction),
+            *(f"  {name:<{width}}  {_COMMANDS[name].summary}" for name in names),
             "",
-            *lines,
-            "",
-            "Try `rmae pretrain` (a tiny model on bundled photographs, about two minutes on two CPU cores), and see",
-            "`rmae COMMAND --help` for the options of a command.",
+            *([] if first_word else hint),
+            "See `rmae COMMAND --help` for the options of a command.",
         ]
     )
 
@@ -107,6 +125,8 @@ def _overview() -> str:
 def _complain(error: BaseException | str, code: int) -> int:
     # An error from a worker process carries that process's traceback; its own sentence is the last line.
     sentence = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    if isinstance(error, OSError) and error.filename is not None:
+        sentence = f"{error.filename}: {error.strerror}"
     print(f"rmae: {re.sub(r'^[A-Za-z.]+Error: ', '', sentence)}", file=sys.stderr)
     return code
 

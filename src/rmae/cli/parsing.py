@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr
 from dataclasses import fields, is_dataclass
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def parse(
     *,
     default: Arguments | None = None,
     operands: str = "",
+    advice: str = "",
     registry: "ConstructorRegistry | None" = None,
 ) -> Arguments:
     """Parse flags into a dataclass.
@@ -44,6 +46,7 @@ def parse(
         arguments: What stands after it.
         default: Where flags that are not given come from.
         operands: What the usage names after the command.
+        advice: Where to look up the flags; nothing = the command's own help.
         registry: How fields of other types are read.
 
     Raises:
@@ -51,12 +54,14 @@ def parse(
     """
     import tyro
 
+    advice = advice or f"rmae {command} --help"
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
             parsed, unknown = tyro.cli(
                 kind,
                 prog=f"rmae {command} {operands}".rstrip(),
+                description=cleandoc(kind.__doc__ or "").partition("\n\nSource:")[0],
                 args=arguments,
                 default=tyro.MISSING_NONPROP if default is None else default,
                 config=(tyro.conf.OmitArgPrefixes,),
@@ -66,14 +71,14 @@ def parse(
     except SystemExit as error:
         if not error.code:
             raise
-        raise UsageError(f"{_first_paragraph(complaint.getvalue())}; see rmae {command} --help") from None
+        raise UsageError(f"{_first_paragraph(complaint.getvalue())}; see {advice}") from None
     if unknown:
         near = suggest(unknown[0], _flags(kind))
         if not unknown[0].startswith("-"):
             near = (
                 " (options start with --, and a preset comes before them)" if operands else " (options start with --)"
             )
-        raise UsageError(f"there is no option {unknown[0]}{near}; see rmae {command} --help")
+        raise UsageError(f"there is no option {unknown[0]}{near}; see {advice}")
     return parsed
 
 

@@ -23,15 +23,16 @@ def region_source_registry(default: Any) -> "ConstructorRegistry":
 
     registry = ConstructorRegistry()
     any_source = next(field.type for field in fields(DataConfig) if field.name == "regions")
+    named_only = (NamedSource, NamedSource | None)
 
     @registry.primitive_rule
     def _(info: "PrimitiveTypeInfo") -> "PrimitiveConstructorSpec[Any] | None":
-        if info.type not in (any_source, NamedSource):
+        if info.type not in (any_source, *named_only):
             return None
         return PrimitiveConstructorSpec(
             nargs=1,
             metavar="'SOURCE [FLAGS]'",
-            instance_from_str=lambda words: _parse(words[0], default, named_only=info.type == NamedSource),
+            instance_from_str=lambda words: _parse(words[0], default, named_only=info.type in named_only),
             is_instance=lambda value: value is None or callable(value),
             str_from_instance=lambda source: [_in_words(source)],
         )
@@ -50,7 +51,7 @@ def _parse(text: str, default: Any, *, named_only: bool) -> Any:
     sources = {str(cls.__dataclass_fields__["kind"].default): cls for cls in classes}
     name, *flags = shlex.split(text) or [""]
     if name in sources:
-        return parse(sources[name], f"... {name}", flags)
+        return parse(sources[name], f"... {name}", flags, advice=f"rmae regions show --source '{name} --help'")
     if named_only:
         raise ValueError(f"there is no source of regions {name!r}{suggest(name, sources)}")
     if name == "none":

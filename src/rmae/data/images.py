@@ -28,6 +28,15 @@ def check_channels(channels: int) -> None:
         )
 
 
+def check_max_pixels(max_pixels: int) -> None:
+    """Raise a ValueError unless images can be limited to this number of pixels."""
+    limit = Image.MAX_IMAGE_PIXELS or 0
+    if not 1 <= max_pixels <= limit:
+        raise ValueError(
+            f"max_pixels is {max_pixels}; it must be at least 1 and at most {limit}, where Pillow itself refuses"
+        )
+
+
 def read_image(path: Path, *, channels: int, max_pixels: int) -> np.ndarray:
     """Read an image file upright, as its EXIF orientation says.
 

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _SECONDS_BETWEEN_LINES = 10.0
-_SKIPS_SHOWN = 10
 
 
 class MakingProgress:
@@ -60,16 +59,15 @@ class MakingProgress:
             self._print(f"regions {self._done:,}/{self._num_images:,}  {self._rate():,.1f} images/s  {left} left")
 
     def skip(self, name: str, reason: str) -> None:
-        """Say that an image cannot be used; of many, only the first ones are named."""
+        """Say that an image cannot be used."""
         self.num_skipped += 1
-        if self.num_skipped <= _SKIPS_SHOWN:
-            self._print(f"skipped {name}: {reason}")
+        self._print(f"skipped {name}: {reason}")
 
     def summary(self) -> str:
         """How far it is, in words."""
         skipped = f", {self.num_skipped:,} skipped" if self.num_skipped else ""
         took = timedelta(seconds=round(time.monotonic() - self._started))
-        done = f"regions of {self._done:,} of {self._num_images:,} images"
+        done = f"regions of {self._done - self.num_skipped:,} of {self._num_images:,} images"
         return f"{done}{skipped}, {self._rate():,.1f} images/s, in {took}"
 
     def _rate(self) -> float:

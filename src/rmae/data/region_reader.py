@@ -1,13 +1,15 @@
 """The regions of images in training: read from a store, or made on the spot."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from rmae.config import DataConfig
 from rmae.data.region_check import CheckedSource
-from rmae.regions.coco_instances import CocoInstances
-from rmae.regions.coco_panoptic import CocoPanoptic
+from rmae.data.region_preparation import prepare_for_forks
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.live import Live
 from rmae.regions.stored import Stored
@@ -27,15 +29,32 @@ def open_regions(data: DataConfig) -> RegionReader:
     """
     source = data.regions if data.region_store is None else Stored(path=data.region_store)
     assert source is not None, "the configuration requires a source where regions are needed"
+    prepare_for_forks(source.source if isinstance(source, Live) else source, channels=len(data.pixel_mean))
     if isinstance(source, Stored):
         _ = source.store  # a store that cannot be read is an error now, not one of every image
         return source.runs
-    match source:
-        case Live(source=CocoInstances() | CocoPanoptic() as annotated):
-            annotated.prepare()  # once, before processes are forked
-        case _:
-            pass
     return _LiveReader(CheckedSource(source))
+
+
+def open_regions_of_pictures(data: DataConfig) -> RegionReader:
+    """As `open_regions`, for pictures that need not be in the store: of those the source itself is asked.
+
+    Args:
+        data: Its store, where that exists, and its source of regions.
+    """
+    live = replace(data, region_store=None)
+    if data.region_store is None or not Path(data.region_store).exists():
+        return open_regions(live)
+    stored = Stored(path=data.region_store)
+    open_live = lru_cache(lambda: open_regions(live))  # only if a picture needs it: some sources read much first
+
+    def read(image: np.ndarray, name: str) -> LabelRuns:
+        try:
+            return stored.runs(image, name)
+        except ValueError:
+            return open_live()(image, name)
+
+    return read
 
 
 class _LiveReader:

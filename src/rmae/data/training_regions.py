@@ -2,18 +2,24 @@
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rmae.config import PretrainConfig
 from rmae.data.layouts import ImageSet
-from rmae.data.region_making import RegionMaking, make_regions
+from rmae.data.region_making import RegionMaking, Share, make_regions
+from rmae.data.region_reader import open_regions
 from rmae.regions.live import Live
-from rmae.regions.sources import NamedSource, with_absolute_paths
+from rmae.regions.segment_anything import SegmentAnything
+from rmae.regions.sources import NamedSource, regions_depend_on, with_absolute_paths
 from rmae.regions.store import SUFFIX
+from rmae.regions.store_lock import StoreBusyError
 from rmae.regions.stored import Stored
 
 _FOLDER = "regions"
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def with_region_store(config: PretrainConfig, root: Path | None, *, beside: Path) -> PretrainConfig:
@@ -43,34 +49,61 @@ def with_region_store(config: PretrainConfig, root: Path | None, *, beside: Path
     return replace(config, data=replace(config.data, regions=source, region_store=store))
 
 
-def make_training_regions(config: PretrainConfig, images: ImageSet, held_out: ImageSet) -> None:
+def make_training_regions(config: PretrainConfig, images: ImageSet) -> None:
     """Make the regions that a run's store lacks; what could not be used before is left alone.
+
+    Where nothing is to be made, a store or annotations that cannot be read are an error here, before the run's folder
+    is made. Of several runs that want the same store one makes it, and the others wait.
 
     Args:
         config: The run, as `with_region_store` returns it.
         images: What it trains on.
-        held_out: Pictures of the same folder for its report.
 
     Raises:
-        ValueError: As `make_regions`.
+        ValueError: As `make_regions` and `open_regions`.
         Stopped: As `make_regions`.
     """
     data = config.data
-    if data.region_store is None or not isinstance(data.regions, NamedSource):
+    if not config.model.has_region_branch:
         return
-    names = tuple(sorted({*images.names, *held_out.names}))
+    if data.region_store is None or not isinstance(data.regions, NamedSource):
+        open_regions(data)
+        return
+    path = Path(data.region_store)
     making = RegionMaking(
         source=data.regions,
         channels=config.model.channels,
         max_pixels=data.max_pixels,
-        num_workers=data.num_workers,
+        num_workers=None if isinstance(data.regions, SegmentAnything) else data.num_workers,
     )
-    make_regions(images._replace(names=names), Path(data.region_store), making, retry_skipped=False)
+    store, waiting = None, False
+    while store is None:
+        try:
+            store = make_regions(images, path, making, retry_skipped=False, share=Share(0, 1))
+        except StoreBusyError:
+            if not waiting:
+                print(f"another process is making the regions in {path}; waiting for it", flush=True)
+            waiting = True
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    moved = "" if store.header.root == str(images.root) else f", made when the images were in {store.header.root}"
+    print(f"regions: {path}{moved}", flush=True)
 
 
 def _default_name(config: PretrainConfig, source: NamedSource, root: Path | None) -> str:
-    """One name for each folder of images, source and number of channels."""
-    identity = json.dumps([None if root is None else str(root), repr(source), config.model.channels])
+    """One name for each folder of images, source with the files that it looks up, and number of channels."""
+    settings = regions_depend_on(source)
+    stamps = [_stamp(value) for value in settings.values()]
+    identity = json.dumps([None if root is None else str(root), settings, stamps, config.model.channels])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     name = "photographs" if root is None else root.name
     return f"{name}-{source.kind}-{digest}{SUFFIX}"
+
+
+def _stamp(value: Any) -> Any:
+    """Size and time of a file that a setting names, so that a changed file has another store; None for all else."""
+    if isinstance(value, list):
+        return [_stamp(part) for part in value]
+    if not isinstance(value, str) or not Path(value).is_file():
+        return None
+    status = Path(value).stat()
+    return [status.st_size, status.st_mtime_ns]

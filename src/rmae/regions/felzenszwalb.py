@@ -7,6 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+_MOST_PIXELS = 2**30  # numbers of their edges fill 32 bits
+_LARGEST = 2**31 - 1  # scale or smallest size; no image has as many pixels
+
 
 def felzenszwalb(
     image: np.ndarray,
@@ -38,12 +41,16 @@ def felzenszwalb(
         >>> felzenszwalb(np.zeros((32, 48), np.uint8), scales=(100, 200)).shape
         (2, 32, 48)
     """
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"the image to segment is a {type(image).__name__}; give a numpy array")
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"the image to segment is {image.dtype}; give uint8 or uint16 pixels as stored in the file")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(
             f"the image to segment has shape {image.shape}; give (H, W) or (H, W, M) with at least 1 pixel"
         )
+    if image.shape[0] * image.shape[1] >= _MOST_PIXELS:
+        raise ValueError(f"the image to segment has shape {image.shape}; give less than {_MOST_PIXELS:,} pixels")
     _check_settings(scales, min_sizes, sigma)
     if min_sizes is None:
         min_sizes = [int(scale) for scale in scales]
@@ -75,14 +82,17 @@ def _segment(image: np.ndarray, scales: np.ndarray, min_sizes: np.ndarray, sigma
 
 
 def _check_settings(scales: Sequence[float], min_sizes: Sequence[int] | None, sigma: float) -> None:
-    if not scales or not all(np.isfinite(scale) and scale >= 0 for scale in scales):
-        raise ValueError(f"scales are {tuple(scales)}; give at least one, each finite and >= 0")
-    if min_sizes is not None and (len(min_sizes) != len(scales) or min(min_sizes) < 0):
-        raise ValueError(
-            f"min_sizes are {tuple(min_sizes)} for {len(scales)} scales; give one for each scale, each >= 0 pixels"
-        )
+    if len(scales) == 0 or not all(0 <= scale <= _LARGEST for scale in scales):
+        raise ValueError(f"scales are {tuple(scales)}; give at least one, each from 0 to {_LARGEST:,}")
     if not (np.isfinite(sigma) and sigma >= 0):
         raise ValueError(f"sigma is {sigma}; it must be finite and >= 0 pixels")
+    if min_sizes is None:
+        return
+    if len(min_sizes) != len(scales) or not all(0 <= size <= _LARGEST and size == int(size) for size in min_sizes):
+        raise ValueError(
+            f"min_sizes are {tuple(min_sizes)} for {len(scales)} scales; give one for each scale, each a whole number of "
+            f"pixels from 0 to {_LARGEST:,}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +106,8 @@ class Felzenszwalb:
     sigma: float = 0.8
     """Width in pixels of the Gaussian that smooths the image first, >= 0."""
     short_side: int | None = None
-    """Shorter side in pixels, at least 1, to which larger images are reduced first; None = they are not. At 224 it is
-    several times faster, but another segmentation: scales and smallest sizes are those of the reduced image."""
+    """Shorter side in pixels, at least 1, to which larger images are reduced first; None = they are not.
+    At 224 it is several times faster, but another segmentation: scales and sizes are those of the reduced image."""
     kind: Literal["felzenszwalb"] = "felzenszwalb"
     """Names this source in saved configurations."""
 

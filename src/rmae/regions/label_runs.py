@@ -24,6 +24,7 @@ class LabelRuns(NamedTuple):
         """Find the runs of label maps, shape (S, H, W) int32."""
         from rmae.regions.kernels.runs import count_runs, fill_runs
 
+        label_maps = np.require(label_maps, np.int32, ["C", "W"])  # the one kind of array to compile for
         counts = np.empty(label_maps.shape[:2], dtype=np.uint32)
         count_runs(label_maps, counts)
         num_runs = int(counts.sum())
@@ -87,7 +88,7 @@ class LabelRuns(NamedTuple):
         try:
             if frame_content_size(packed) > limit:
                 raise ValueError(f"its bytes are of more than {num_maps} label maps of {height} x {width} pixels")
-            planes = ZstdDecompressor().decompress(packed)
+            planes = ZstdDecompressor().decompress(packed, allow_extra_data=False)
         except ZstdError as error:
             raise ValueError(f"its bytes are damaged ({error})") from error
         if len(planes) % 8 != 4 * num_rows % 8 or len(planes) < 4 * num_rows:

@@ -1,7 +1,7 @@
 """Masks that Segment Anything finds in the image itself, as regions."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rmae.regions.overlap import stack_masks
+from rmae.regions.source import SPEED_ONLY
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +34,7 @@ class SegmentAnything:
     """Folder or hub id of a transformers model of type sam, as facebook/sam-vit-base; its weights in safetensors."""
     points_per_side: int = 32
     """Points along each side of the grid that the model is asked at, at least 1; each gives up to three masks."""
-    points_per_batch: int = 64
+    points_per_batch: int = field(default=64, metadata={SPEED_ONLY: True})
     """Points asked at in one pass, at least 1; fewer take less memory."""
     iou_threshold: float = 0.88
     """IoU with a true mask, in [0, 1], above which the model must rate a mask; 0 keeps every mask."""
@@ -41,7 +42,7 @@ class SegmentAnything:
     """Pixels with a logit above 1 over those above -1, in [0, 1], that a mask must exceed; 0 keeps every mask."""
     nms_threshold: float = 0.7
     """IoU in [0, 1] of two masks' boxes above which only the mask of higher predicted IoU is kept; 1 keeps both."""
-    device: str | None = None
+    device: str | None = field(default=None, metadata={SPEED_ONLY: True})
     """Where the model runs, as torch names it; None = the GPU if there is one. A loader's workers can use cpu alone."""
     kind: Literal["sam"] = "sam"
     """Names this source in saved configurations."""

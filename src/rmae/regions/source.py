@@ -7,6 +7,9 @@ import numpy as np
 NO_REGION = -1
 """Value of a label map's pixel that belongs to no region."""
 
+SPEED_ONLY = "speed_only"
+"""Key of a setting's metadata: True where a source's regions do not depend on the setting."""
+
 
 class RegionSource(Protocol):
     """Anything that gives the regions of an image.

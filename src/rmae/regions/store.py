@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -21,6 +21,11 @@ FORMAT_VERSION = 1
 
 SUFFIX = ".regions"
 """What the names of stores end in."""
+
+
+_OF_IMAGE = """
+SELECT name, num_maps, height, width, runs FROM images WHERE rowid = (SELECT rowid FROM images WHERE name = ?)
+"""  # with the name that stands beside the regions: that of a damaged index may lead elsewhere
 
 
 class StoreHeader(NamedTuple):
@@ -58,7 +63,10 @@ class RegionStore:
 
     def names(self) -> set[str]:
         """Names of the images whose regions are stored."""
-        return {name for (name,) in self._query("SELECT name FROM images")}
+        names = {name for (name,) in self._query("SELECT name FROM images")}
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(_describe_damage(self.path, "a name is no text"))
+        return names
 
     def skipped(self) -> dict[str, str]:
         """Images without regions because they could not be used, and why."""
@@ -73,12 +81,15 @@ class RegionStore:
         Raises:
             ValueError: The store has no regions of this image, or they are damaged.
         """
-        found = self._query("SELECT num_maps, height, width, runs FROM images WHERE name = ?", name)
-        if not found:
+        rows = self._query(_OF_IMAGE, name)
+        if not rows:
             raise ValueError(self._describe_missing(name))
-        num_maps, height, width, packed = found[0]
         try:
-            return LabelRuns.unpack(packed, num_maps=num_maps, height=height, width=width)
+            match rows[0]:
+                case (found, int(num_maps), int(height), int(width), bytes(packed)) if found == name:
+                    return LabelRuns.unpack(packed, num_maps=num_maps, height=height, width=width)
+                case _:
+                    raise ValueError("something else stands in their place")
         except ValueError as error:
             raise ValueError(
                 f"the regions of {name} in {self.path} are damaged: {error}; make the store anew"
@@ -94,12 +105,10 @@ class RegionStore:
 
     def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         if self._connection is None or self._process != os.getpid():
-            # A connection that was opened before a fork must not be used after it.
-            self._connection, self._process = open_immutable(self.path), os.getpid()
-        try:
+            # After a fork a connection must not be used. To close it, as happens here, does no harm: it has no locks.
+            self._connection, self._process = _open(self.path), os.getpid()
+        with _damage_explained(self.path):
             return self._connection.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise ValueError(f"{self.path} is damaged ({error}); make the store anew") from error
 
     def _describe_missing(self, name: str) -> str:
         reason = self.skipped().get(name)
@@ -110,15 +119,22 @@ class RegionStore:
         return f"{self.path} has no regions of {name}{known}: add the image with rmae regions make"
 
     def _read_header(self) -> StoreHeader:
-        if not self.path.is_file():
-            raise ValueError(f"there is no region store {self.path}; make one with rmae regions make")
-        with closing(open_immutable(self.path)) as connection:
+        with closing(_open(self.path)) as connection:
             return read_header(connection, self.path)
 
 
-def open_immutable(path: Path) -> sqlite3.Connection:
-    """Open a database that nobody changes, without locks."""
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+def immutable_uri(path: Path) -> str:
+    """Name a database that nobody changes, so that it is opened without locks."""
+    return f"file:{quote(os.fsencode(path.resolve()))}?mode=ro&immutable=1"
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise ValueError(f"there is no region store {path}; make one with rmae regions make")
+    try:
+        return sqlite3.connect(immutable_uri(path), uri=True, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise OSError(f"{path} cannot be read ({error})") from error
 
 
 def read_header(connection: sqlite3.Connection, path: Path) -> StoreHeader:
@@ -127,29 +143,49 @@ def read_header(connection: sqlite3.Connection, path: Path) -> StoreHeader:
     Raises:
         ValueError: It is no store, one of another version, or cut short.
     """
-    try:
+    _refuse_truncated(path)
+    with _damage_explained(path):
         ((application_id,),) = connection.execute("PRAGMA application_id")
         ((version,),) = connection.execute("PRAGMA user_version")
-        if application_id != APPLICATION_ID:
-            raise ValueError(f"{path} is no region store but another program's database")
-        if version != FORMAT_VERSION:
-            raise ValueError(f"{path} is a region store of format version {version}; this rmae reads {FORMAT_VERSION}")
-        _refuse_truncated(connection, path)
-        ((header,),) = connection.execute("SELECT header FROM header")
-        return StoreHeader(**json.loads(header))
-    except (sqlite3.DatabaseError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is no region store, or a damaged one ({error})") from error
+    if application_id != APPLICATION_ID:
+        raise ValueError(f"{path} is no region store: it is empty, or another program's database")
+    if version != FORMAT_VERSION:
+        raise ValueError(f"{path} is a region store of format version {version}; this rmae reads {FORMAT_VERSION}")
+    with _damage_explained(path):
+        rows = connection.execute("SELECT header FROM header").fetchall()
+    try:
+        return _parse_header(*rows[0])
+    except (ValueError, TypeError, IndexError, RecursionError) as error:
+        raise ValueError(_describe_damage(path, f"its header: {error}")) from error
 
 
-def _refuse_truncated(connection: sqlite3.Connection, path: Path) -> None:
-    ((num_pages,),) = connection.execute("PRAGMA page_count")
-    ((page_size,),) = connection.execute("PRAGMA page_size")
-    # The count is taken from the file's length unless the header knows better, so look where the header has it.
+def _parse_header(text: str) -> StoreHeader:
+    header = StoreHeader(**json.loads(text))
+    kinds = (dict, int, str, int, int)
+    if not all(isinstance(value, kind) for value, kind in zip(header, kinds, strict=True)):
+        raise TypeError("a value of the wrong kind")
+    return header
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of what SQLite says, of a damaged name
+        raise ValueError(_describe_damage(path, str(error))) from error
+
+
+def _describe_damage(path: Path, what: str) -> str:
+    return f"{path} is no region store, or a damaged one ({what}); make the store anew"
+
+
+def _refuse_truncated(path: Path) -> None:
     with path.open("rb") as file:
-        file.seek(28)
-        num_pages = max(num_pages, int.from_bytes(file.read(4), "big"))
-    if path.stat().st_size < num_pages * page_size:
+        start = file.read(100)
+    if start[68:72] != APPLICATION_ID.to_bytes(4, "big"):
+        return  # whatever it is, it is refused later
+    size, wanted = path.stat().st_size, int.from_bytes(start[16:18], "big") * int.from_bytes(start[28:32], "big")
+    if size < wanted:
         raise ValueError(
-            f"{path} is cut short: it has {path.stat().st_size:,} of {num_pages * page_size:,} bytes; copy it again or "
-            "make the store anew"
+            f"{path} is cut short: it has {size:,} of {wanted:,} bytes; copy it again or make the store anew"
         )

@@ -2,18 +2,19 @@
 
 import json
 import os
-import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from rmae.regions.label_runs import LabelRuns
-from rmae.regions.store import APPLICATION_ID, FORMAT_VERSION, RegionStore, StoreHeader, read_header
+from rmae.regions.store import APPLICATION_ID, FORMAT_VERSION, RegionStore, StoreHeader, immutable_uri, read_header
+from rmae.regions.store_lock import StoreBusyError, StoreLock
 
 _SECONDS_BETWEEN_COMMITS = 0.5
 _PAGE_SIZE = 2048  # bytes; larger pages waste half of one for each image
@@ -27,9 +28,11 @@ CREATE TABLE images (
 CREATE TABLE skipped (name TEXT NOT NULL UNIQUE, reason TEXT NOT NULL);
 """
 
-
-class StoreBusyError(OSError):
-    """Another process is writing the store."""
+_COPY = """
+INSERT INTO images SELECT * FROM other.images WHERE name NOT IN (SELECT name FROM main.images) ORDER BY name;
+INSERT OR REPLACE INTO skipped SELECT * FROM other.skipped;
+DELETE FROM main.skipped WHERE name IN (SELECT name FROM main.images)
+"""
 
 
 class PackedRegions(NamedTuple):
@@ -54,15 +57,16 @@ class PackedRegions(NamedTuple):
 class StoreWriter:
     """Writes a store: images are added to `NAME.partial`, which takes the store's place when it is finished.
 
-    A partial file of an earlier, killed writer is gone on with; an existing store is added to in a copy. What was added
-    is on disk after half a second, and whole whatever happens. There is one writer at a time.
+    A partial file of an earlier, killed writer is gone on with; the images of an existing store are copied into it.
+    What was added is whole whatever happens, and on disk after half a second if the writer is used or asked to by then.
+    There is one writer at a time.
 
     Args:
         path: Where the store shall be.
         header: What it shall say of itself; its counts are made when it is finished.
 
     Raises:
-        ValueError: There are regions of another source already.
+        ValueError: There are regions of another source already, or a damaged file.
         StoreBusyError: Another process writes this store.
         OSError: The file cannot be written.
     """
@@ -71,8 +75,22 @@ class StoreWriter:
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
         self._wanted = header
-        self._connection = self._open()
+        try:
+            lock = StoreLock(path.with_name(f"{path.name}.lock"))
+        except StoreBusyError as error:
+            raise StoreBusyError(f"another process is writing {path}; wait until it is done") from error
+        with ExitStack() as stack:
+            stack.callback(lock.release)
+            stored = RegionStore(path) if path.exists() else None
+            if stored is not None:
+                refuse_other_regions(stored.header, header, path)
+            self._connection = _open(self.partial, header)
+            stack.callback(self._connection.close)
+            if stored is not None:
+                self.add_store(stored)
+            self._opened = stack.pop_all()
         self._last_commit = time.monotonic()
+        self._complete = False
 
     def __enter__(self) -> Self:
         return self
@@ -84,100 +102,97 @@ class StoreWriter:
         self.close()
 
     def close(self) -> None:
-        """Write what was added so far; nothing can be added after."""
-        try:
-            self._connection.commit()
-        except sqlite3.ProgrammingError:
-            pass  # it was finished, and is closed
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.partial} cannot be written ({error})") from error
-        finally:
-            self._connection.close()
+        """Put what was added so far on disk and let others write; nothing can be added after."""
+        with self._opened:
+            if not self._complete:
+                self._commit()
 
     def discard(self) -> None:
-        """Delete what was added so far."""
-        self.close()
+        """Delete what was added so far; nothing can be added after."""
+        self._connection.close()
+        self._complete = True
         self.partial.unlink()
 
     def names(self) -> set[str]:
         """Names of the images added so far, those of earlier writers too."""
-        return {name for (name,) in self._connection.execute("SELECT name FROM images")}
+        return {name for (name,) in self._execute("SELECT name FROM images")}
 
     def skipped(self) -> dict[str, str]:
         """Images that cannot be used, and why."""
-        return dict(self._connection.execute("SELECT name, reason FROM skipped ORDER BY name"))
+        return dict(self._execute("SELECT name, reason FROM skipped ORDER BY name"))
 
     def add(self, regions: PackedRegions) -> None:
         """Add the regions of an image, or replace them."""
         self._execute("DELETE FROM skipped WHERE name = ?", (regions.name,))
         self._execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", regions)
-        self._commit_sometimes()
+        self.save_if_due()
 
     def skip(self, name: str, reason: str) -> None:
         """Note that an image cannot be used."""
         self._execute("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (name, reason))
-        self._commit_sometimes()
+        self.save_if_due()
 
     def add_store(self, store: RegionStore) -> None:
-        """Add all images of another store, those it skipped too."""
+        """Add the images of another store that are lacking here, and those that it skipped.
+
+        Raises:
+            ValueError: It has regions of another source.
+        """
+        refuse_other_regions(store.header, self._wanted, store.path)
         self._commit()
-        self._execute("ATTACH DATABASE ? AS other", (str(store.path),))
-        self._execute("INSERT OR REPLACE INTO images SELECT * FROM other.images ORDER BY name")
-        self._execute("INSERT OR REPLACE INTO skipped SELECT * FROM other.skipped")
+        self._execute("ATTACH DATABASE ? AS other", (immutable_uri(store.path),))
+        for statement in _COPY.split(";"):
+            self._execute(statement)
         self._commit()
         self._execute("DETACH DATABASE other")
 
+    def save_if_due(self) -> None:
+        """Put what was added on disk, unless that was done within the last half second."""
+        if time.monotonic() - self._last_commit >= _SECONDS_BETWEEN_COMMITS:
+            self._commit()
+
     def finish(self) -> RegionStore:
-        """Put the store in its place."""
-        totals = self._execute("SELECT COUNT(*), COALESCE(SUM(num_regions), 0) FROM images").fetchone()
-        header = self._wanted._replace(num_images=totals[0], num_regions=totals[1])
+        """Put the store in its place; nothing can be added after."""
+        ((num_images, num_regions),) = self._execute("SELECT COUNT(*), COALESCE(SUM(num_regions), 0) FROM images")
+        header = self._wanted._replace(num_images=num_images, num_regions=num_regions)
         self._execute("UPDATE header SET header = ?", (json.dumps(header._asdict()),))
-        self.close()
+        self._commit()
+        self._connection.close()
+        self._complete = True
         self.partial.rename(self.path)
         _sync_folder(self.path.parent)
         return RegionStore(self.path)
 
-    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        try:
-            return self._connection.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.partial} cannot be written ({error})") from error
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with _explained(self.partial):
+            return self._connection.execute(statement, values).fetchall()
 
     def _commit(self) -> None:
-        try:
+        with _explained(self.partial):
             self._connection.commit()
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.partial} cannot be written ({error})") from error
         self._last_commit = time.monotonic()
 
-    def _commit_sometimes(self) -> None:
-        if time.monotonic() - self._last_commit >= _SECONDS_BETWEEN_COMMITS:
-            self._commit()
 
-    def _open(self) -> sqlite3.Connection:
-        if not self.partial.exists() and self.path.exists():
-            refuse_other_regions(RegionStore(self.path).header, self._wanted, self.path)
-            copy = self.partial.with_name(f"{self.partial.name}.copy")
-            shutil.copyfile(self.path, copy)
-            copy.rename(self.partial)
-        connection = sqlite3.connect(self.partial, timeout=0)
-        try:
+def _open(partial: Path, header: StoreHeader) -> sqlite3.Connection:
+    """Open what an earlier writer left, or make a new file."""
+    connection = sqlite3.connect(partial.absolute(), timeout=0, uri=True)
+    try:
+        with _explained(partial):
             connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # from the first transaction until it is closed
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # spares making and deleting a file at each commit
             connection.execute("BEGIN EXCLUSIVE")
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
-                _create_tables(connection, self._wanted)
+                _create_tables(connection, header)
             connection.commit()
-            refuse_other_regions(read_header(connection, self.partial), self._wanted, self.partial)
-        except sqlite3.OperationalError as error:
-            connection.close()
-            if "locked" in str(error):
-                raise StoreBusyError(f"another process is writing {self.path}; wait until it is done") from error
-            raise OSError(f"{self.partial} cannot be written ({error})") from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            connection.close()
-            raise ValueError(f"{error} (what an earlier, unfinished call left; delete it to begin anew)") from error
-        return connection
+        found = read_header(connection, partial)
+        refuse_other_regions(found, header, partial)
+    except ValueError as error:
+        connection.close()
+        raise ValueError(f"{error} (an earlier, unfinished call left it; delete it to begin anew)") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _create_tables(connection: sqlite3.Connection, header: StoreHeader) -> None:
@@ -186,6 +201,19 @@ def _create_tables(connection: sqlite3.Connection, header: StoreHeader) -> None:
     connection.execute("INSERT INTO header VALUES (?)", (json.dumps(header._asdict()),))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+
+@contextmanager
+def _explained(partial: Path) -> Iterator[None]:
+    """Say which file it is that cannot be written, or that is damaged."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:  # a mistake in a program
+        raise
+    except sqlite3.OperationalError as error:
+        raise OSError(f"{partial} cannot be written ({error})") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise ValueError(f"{partial} is no region store, or a damaged one ({error})") from error
 
 
 def refuse_other_regions(found: StoreHeader, wanted: StoreHeader, path: Path) -> None:

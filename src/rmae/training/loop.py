@@ -40,8 +40,9 @@ def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path) -
         images: What to train on.
         folder: The run's; how far it is may forbid a shorter run.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError("a run has one process, and WORLD_SIZE asks for more; start it without torchrun")
+    for variable, launcher in (("WORLD_SIZE", "torchrun"), ("SLURM_STEP_NUM_TASKS", "srun, or with one task")):
+        if int(os.environ.get(variable, "1")) > 1:
+            raise ValueError(f"a run has one process, and {variable} asks for more; start it without {launcher}")
     if config.run.accelerator == "gpu" and not torch.cuda.is_available():
         raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
     check_channels(config.model.channels)

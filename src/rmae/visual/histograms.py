@@ -6,12 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from rmae.visual.region_statistics import PATCH_SHARE
 
 _BINS_PER_DECADE = 5
 _MAX_BINS = 30
+_MIN_SPAN = 12  # numbers on the axis of counts, so that a single bar does not fill it
 _FONT_SIZE = 9.5  # points
 
 
@@ -27,6 +29,8 @@ class Histogram(NamedTuple):
 class Inks(NamedTuple):
     """Colours of a histogram, as matplotlib understands them."""
 
+    ground: str
+    """Of what the histogram stands on."""
     bars: str
     text: str
     grid: str
@@ -83,7 +87,8 @@ def draw_areas(areas: np.ndarray, *, inks: Inks) -> Figure:
     highest = histogram.counts.max()
     axes.set_yticks([tick for tick in axes.get_yticks() if tick <= highest])
     axes.set_ylim(0, 1.18 * highest)  # room above bars and grid for the words beside the mark
-    axes.axvline(PATCH_SHARE, color=inks.mark, linewidth=1.2, linestyle=(0, (3, 2)))
+    apart = withStroke(linewidth=4, foreground=inks.ground)  # bars and mark may be equally dark
+    axes.axvline(PATCH_SHARE, color=inks.mark, linewidth=1.6, path_effects=[apart])
     place = ("data", "axes fraction")
     axes.annotate(
         "one patch ", (PATCH_SHARE, 1), xycoords=place, ha="right", va="top", color=inks.mark, fontsize=_FONT_SIZE
@@ -103,7 +108,12 @@ def draw_counts(counts: np.ndarray, *, inks: Inks) -> Figure:
     Returns:
         A figure without ground of its own.
     """
-    figure, axes = _draw(count_histogram(counts), inks, title="Regions an image")
+    histogram = count_histogram(counts)
+    figure, axes = _draw(histogram, inks, title="Regions an image")
+    low, high = histogram.edges[[0, -1]]
+    if high - low < _MIN_SPAN:
+        low = max(-0.5, (low + high - _MIN_SPAN) / 2)
+        axes.set_xlim(low, low + _MIN_SPAN)
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("regions", color=inks.text, fontsize=_FONT_SIZE)
     axes.set_ylabel("images", color=inks.text, fontsize=_FONT_SIZE)
@@ -121,6 +131,7 @@ def _draw(histogram: Histogram, inks: Inks, *, title: str) -> tuple[Figure, Axes
     axes.grid(axis="y", color=inks.grid, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelcolor=inks.text, labelsize=_FONT_SIZE)
+    axes.tick_params(axis="x", pad=7)  # below the 0 of the other axis
     axes.yaxis.set_major_locator(_whole_numbers())
     axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
     axes.spines[:].set_visible(False)

@@ -9,13 +9,14 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 # matplotlib writes fixed colours only; these stand in for the ones that the page's style sheet sets, light or dark.
-PIXEL, REGION, MUTED, INK, GRID = "#00f101", "#00f102", "#00f103", "#00f104", "#00f105"
+PIXEL, REGION, MUTED, INK, GRID, GROUND = "#00f101", "#00f102", "#00f103", "#00f104", "#00f105", "#00f106"
 _PAGE_COLOURS = {
     PIXEL: "var(--pixel)",
     REGION: "var(--region)",
     MUTED: "var(--muted)",
     INK: "currentColor",
     GRID: "var(--line)",
+    GROUND: "var(--card)",
 }
 
 _SVG_SETTINGS: dict[Any, Any] = {
@@ -28,7 +29,8 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> str:
     """Write a figure as SVG to stand inside a page.
 
     Args:
-        figure: Drawn in the colours `PIXEL`, `REGION`, `MUTED`, `INK` and `GRID`, which the page replaces by its own.
+        figure: Drawn in the colours `PIXEL`, `REGION`, `MUTED`, `INK`, `GRID` and `GROUND`, which the page replaces by
+            its own.
         prefix: Put before each id; must differ between the figures of one page.
         label: What the figure shows, for those who cannot see it.
 

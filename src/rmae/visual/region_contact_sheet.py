@@ -15,7 +15,7 @@ from rmae.visual.region_statistics import RegionStatistics, find_fault, key_figu
 
 # Those of the page in its light form.
 _GROUND, _INK, _MUTED, _ACCENT, _NOTICE = (255, 255, 255), (26, 33, 48), (90, 100, 118), (196, 62, 112), (255, 244, 214)
-_INKS = Inks(bars="#2f66d0", text="#1a2130", grid="#e1e5ec", mark="#c43e70")
+_INKS = Inks(ground="#ffffff", bars="#2f66d0", text="#1a2130", grid="#e1e5ec", mark="#c43e70")
 _COLUMNS = 4  # as many as a picture has views
 _SIDE = 380  # pixels of the square into which a view is fitted
 _GAP = 20

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from rmae.visual.histograms import Inks, draw_areas, draw_counts
-from rmae.visual.inline_svg import GRID, INK, PIXEL, REGION, inline_svg
+from rmae.visual.inline_svg import GRID, GROUND, INK, PIXEL, REGION, inline_svg
 from rmae.visual.page import facts, large_figure, page, paragraph, section, tiles
 from rmae.visual.region_pictures import RegionPicture, region_views
 from rmae.visual.region_statistics import (
@@ -65,7 +65,7 @@ def _head(sheet: RegionSheet) -> str:
 def _histograms(statistics: RegionStatistics) -> str:
     if statistics.areas.size == 0:
         return paragraph("No region was counted, so there is nothing to draw.")
-    inks = Inks(bars=PIXEL, text=INK, grid=GRID, mark=REGION)
+    inks = Inks(ground=GROUND, bars=PIXEL, text=INK, grid=GRID, mark=REGION)
     counts, areas = draw_counts(statistics.regions_per_image, inks=inks), draw_areas(statistics.areas, inks=inks)
     told = ". ".join(f"{name}: {value} {note}" for name, value, note in key_figures(statistics))
     return (

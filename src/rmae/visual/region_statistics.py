@@ -77,24 +77,23 @@ def key_figures(statistics: RegionStatistics) -> list[tuple[str, str, str]]:
     """Of each key figure its name, its value, and a few words on what it means."""
     counts, areas = statistics.regions_per_image, statistics.areas
     counted = "all" if counts.size == statistics.num_images else f"{counts.size:,}"
-    most = percent(0.9)
     figures = [("Images", f"{statistics.num_images:,}", f"regions counted in {counted} of them")]
     if counts.size:
         low, middle, high = np.percentile(counts, [5, 50, 95])
-        figures.append(
-            (
-                "Regions an image",
-                f"{middle:,.1f}".removesuffix(".0"),
-                f"median; {most} between {low:,.0f} and {high:,.0f}",
-            )
-        )
+        note = f"median; {_spread(f'{low:,.0f}', f'{high:,.0f}')}"
+        figures.append(("Regions an image", f"{middle:,.1f}".removesuffix(".0"), note))
     if areas.size:
         low, middle, high = np.percentile(areas, [5, 50, 95])
-        note = f"of its picture, median; {most} between {percent(low)} and {percent(high)}"
+        note = f"of its picture, median; {_spread(percent(low), percent(high))}"
         figures.append(("Area of a region", percent(middle), note))
     if statistics.bytes_per_image is not None:
         figures.append(("Stored", f"{statistics.bytes_per_image / 1000:,.1f} kB", "regions of one image, mean"))
     return figures
+
+
+def _spread(low: str, high: str) -> str:
+    """Where most values lie, between the lowest and the highest twentieth."""
+    return f"{percent(0.9)} alike" if low == high else f"{percent(0.9)} between {low} and {high}"
 
 
 def warnings_in_words(statistics: RegionStatistics) -> list[str]:

@@ -1,0 +1,376 @@
+import json
+import multiprocessing
+import os
+import pickle
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rmae.regions.label_runs import LabelRuns
+from rmae.regions.store import RegionStore, StoreHeader
+from rmae.regions.store_writer import PackedRegions, StoreWriter
+from rmae.regions.stored import Stored
+
+HEADER = StoreHeader(source={"kind": "grid", "rows": 4}, channels=3, root="/data/größe", num_images=0, num_regions=0)
+
+
+def label_maps(seed: int) -> np.ndarray:
+    """Noise, shape (2, 12, 15) int32."""
+    return np.random.default_rng(seed).integers(-1, 5, (2, 12, 15), dtype=np.int32)
+
+
+MAPS = {"b/größe 1.png": label_maps(1), "a.png": label_maps(2), "b/2.png": label_maps(3)}
+
+
+def write(path: Path, maps: dict[str, np.ndarray], skipped: dict[str, str] | None = None) -> RegionStore:
+    with StoreWriter(path, HEADER) as writer:
+        for name, regions in maps.items():
+            writer.add(PackedRegions.of(name, regions))
+        for name, reason in (skipped or {}).items():
+            writer.skip(name, reason)
+        return writer.finish()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write(tmp_path / "a.regions", MAPS, {"torn.png": "it is torn", "lost.png": "the file is missing"})
+    return tmp_path / "a.regions"
+
+
+def execute(path: Path, *statements: str) -> None:
+    """Change a store as another program would."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def holds(store: RegionStore, maps: dict[str, np.ndarray]) -> bool:
+    return store.names() == maps.keys() and all(
+        np.array_equal(store.read(name).label_maps(), maps[name]) for name in maps
+    )
+
+
+def refusal(path: Path) -> str:
+    """What a person is told who opens a file that is no good store; nothing but a ValueError is raised."""
+    with pytest.raises(ValueError, match=re.escape(str(path))) as refused:
+        RegionStore(path)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+# Contents
+
+
+def test_a_store_gives_back_what_was_written(path: Path):
+    store = RegionStore(path)
+    assert store.names() == MAPS.keys()
+    assert store.skipped() == {"lost.png": "the file is missing", "torn.png": "it is torn"}
+    assert list(store.skipped()) == ["lost.png", "torn.png"]
+    for name, expected in MAPS.items():
+        np.testing.assert_array_equal(store.read(name).label_maps(), expected, strict=True)
+
+
+def test_the_header_says_where_the_regions_come_from_and_how_many_there_are(path: Path):
+    num_regions = sum(len(np.unique(labels[labels >= 0])) for maps in MAPS.values() for labels in maps)
+    assert RegionStore(str(path)).header == HEADER._replace(num_images=3, num_regions=num_regions)
+
+
+def test_going_through_a_store_is_in_the_order_of_names(path: Path):
+    names = []
+    for name, runs in RegionStore(path):
+        names.append(name)
+        np.testing.assert_array_equal(runs.label_maps(), MAPS[name])
+    assert names == ["a.png", "b/2.png", "b/größe 1.png"]
+
+
+def test_an_image_may_have_no_regions(tmp_path: Path):
+    maps = {"none.png": np.empty((0, 4, 5), np.int32), "off.png": np.full((1, 4, 5), -1, np.int32)}
+    store = write(tmp_path / "a.regions", maps)
+    assert holds(store, maps)
+    assert (store.header.num_images, store.header.num_regions) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a#b", "a?mode=rw", "100%41", "größe-日本", "file:a", "'\"", os.fsdecode(b"\xff")]
+)
+def test_any_path_will_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / name
+    folder.mkdir()
+    write(folder / f"{name}.regions", MAPS)
+    monkeypatch.chdir(folder)
+    for path in (folder / f"{name}.regions", Path(f"{name}.regions")):
+        assert holds(RegionStore(path), MAPS)
+    more = {**MAPS, "new.png": label_maps(4)}
+    write(Path(f"{name}.regions"), {"new.png": more["new.png"]})
+    assert holds(RegionStore(f"{name}.regions"), more)
+    assert [path.name for path in folder.iterdir()] == [f"{name}.regions"]
+
+
+# What a store lacks
+
+
+def test_a_missing_name_is_explained(path: Path):
+    with pytest.raises(
+        ValueError, match=r"has no regions of c\.png; it names images like (a|b/).*\.png: add the image"
+    ):
+        RegionStore(path).read("c.png")
+
+
+def test_a_skipped_image_is_missing_for_its_reason(path: Path):
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))} has no regions of torn\.png: it is torn$"):
+        RegionStore(path).read("torn.png")
+
+
+def test_an_empty_store_lacks_everything(tmp_path: Path):
+    store = write(tmp_path / "a.regions", {})
+    assert (list(store), store.names(), store.skipped()) == ([], set(), {})
+    with pytest.raises(ValueError, match=r"has no regions of a\.png: add the image with rmae regions make"):
+        store.read("a.png")
+
+
+def test_an_image_of_another_size_is_refused(path: Path):
+    source = Stored(path=str(path))
+    image = np.zeros((12, 15, 3), np.uint8)
+    np.testing.assert_array_equal(source(image, "a.png"), MAPS["a.png"], strict=True)
+    np.testing.assert_array_equal(source.runs(image, "a.png").label_maps(), MAPS["a.png"], strict=True)
+    for other in (image[1:], image[:, 1:], image.transpose(1, 0, 2)):
+        height, width = other.shape[:2]
+        with pytest.raises(
+            ValueError, match=rf"has regions of a\.png at 12 x 15 pixels, but the image has {height} x {width}; make"
+        ):
+            source(other, "a.png")
+
+
+# Files that are no store, or another one
+
+
+@pytest.mark.parametrize("path", ["missing.regions", "no/such/folder.regions", "."])
+def test_a_missing_store_is_explained(path: str, tmp_path: Path):
+    said = refusal(tmp_path / path)
+    assert said == f"there is no region store {tmp_path / path}; make one with rmae regions make"
+
+
+def test_a_store_deleted_after_it_was_opened_is_missed_by_other_processes(path: Path):
+    store = RegionStore(path)
+    store.read("a.png")
+    elsewhere = pickle.loads(pickle.dumps(store))
+    path.unlink()
+    np.testing.assert_array_equal(store.read("b/2.png").label_maps(), MAPS["b/2.png"])
+    with pytest.raises(ValueError, match="there is no region store"):
+        elsewhere.read("b/2.png")
+
+
+@pytest.mark.parametrize("content", [b"no store at all", b"\0" * 5000, b"SQLite format 3\0" + b"\0" * 5000, b"S" * 99])
+def test_another_kind_of_file_is_refused(content: bytes, tmp_path: Path):
+    (tmp_path / "a.regions").write_bytes(content)
+    assert "is no region store" in refusal(tmp_path / "a.regions")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path):
+    (tmp_path / "a.regions").touch()
+    assert refusal(tmp_path / "a.regions").endswith("is no region store: it is empty, or another program's database")
+
+
+def test_a_database_of_another_program_is_refused(path: Path):
+    execute(path, "PRAGMA application_id = 7")
+    assert refusal(path).endswith("is no region store: it is empty, or another program's database")
+
+
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_another_format_version_is_refused(version: int, path: Path):
+    execute(path, f"PRAGMA user_version = {version}")
+    assert refusal(path) == f"{path} is a region store of format version {version}; this rmae reads 1"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "", "{", "null", "[]", "7", "{}", "[" * 100_000, "1" * 5000,
+        json.dumps({**HEADER._asdict(), "more": 1}),
+        json.dumps({name: value for name, value in HEADER._asdict().items() if name != "root"}),
+        *(json.dumps({**HEADER._asdict(), name: None}) for name in HEADER._fields),
+        json.dumps({**HEADER._asdict(), "num_images": "3"}),
+    ],
+    ids=lambda header: header[:12],
+)  # fmt: skip
+def test_a_header_of_another_form_is_refused(header: str, path: Path):
+    execute(path, f"UPDATE header SET header = '{header}'")
+    assert re.search(r"is no region store, or a damaged one \(its header: .+\); make the store anew$", refusal(path))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE header SET header = x'ff'", "UPDATE header SET header = 7", "DELETE FROM header", "DROP TABLE header"],
+)
+def test_a_header_that_is_no_text_is_refused(statement: str, path: Path):
+    execute(path, statement)
+    assert "is no region store, or a damaged one (" in refusal(path)
+
+
+# Damage
+
+
+def test_a_truncated_store_is_refused_at_every_length(path: Path):
+    content = path.read_bytes()
+    for length in [*range(100), *range(100, len(content), 37), len(content) - 1]:
+        path.write_bytes(content[:length])
+        said = refusal(path)
+        if length >= 100:
+            assert said.endswith(
+                f"is cut short: it has {length:,} of {len(content):,} bytes; copy it again or make the store anew"
+            )
+
+
+def num_refused(path: Path) -> int:
+    """Read all of a damaged store: what is not refused, with a ValueError that names the file, must be right."""
+    said = []
+
+    def ask(question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except ValueError as error:
+            said.append(str(error))
+            return None
+
+    store = ask(lambda: RegionStore(path))
+    if store is not None:
+        for name, expected in MAPS.items():
+            runs = ask(lambda name=name: store.read(name))
+            if runs is not None:
+                np.testing.assert_array_equal(runs.label_maps(), expected, strict=True)
+        for question in (store.names, store.skipped, lambda: sorted(store.names()), lambda: list(store)):
+            ask(question)
+    assert [sentence for sentence in said if str(path) not in sentence] == []
+    return len(said)
+
+
+@pytest.mark.parametrize("step", [31, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_damaged_byte_gives_wrong_regions(step: int, path: Path):
+    content = path.read_bytes()
+    refused = 0
+    for place in range(0, len(content), step):
+        for flip in (255, 1 << place % 8):
+            damaged = bytearray(content)
+            damaged[place] ^= flip
+            path.write_bytes(damaged)
+            refused += num_refused(path) > 0
+    assert refused > 0.1 * len(content) / step
+
+
+@pytest.mark.parametrize("kind", ["zeros", "ones", "noise", "another page"])
+def test_no_damaged_page_gives_wrong_regions(kind: str, path: Path):
+    content = path.read_bytes()
+    size = 2048
+    for start in range(0, len(content), size):
+        other = (start + size) % len(content)
+        page = {
+            "zeros": bytes(size),
+            "ones": b"\xff" * size,
+            "noise": np.random.default_rng(start).bytes(size),
+            "another page": content[other : other + size],
+        }[kind]
+        path.write_bytes(content[:start] + page + content[start + size :])
+        assert num_refused(path) > 0
+
+
+def test_an_index_that_leads_to_another_image_is_noticed(tmp_path: Path):
+    maps = {name: label_maps(seed)[:1] for seed, name in enumerate(("a.png", "b.png", "c.png"))}
+    path = write(tmp_path / "a.regions", maps).path
+    content = path.read_bytes()
+    assert content.count(b"b.png\x02") == 1  # in the index: the second row
+    path.write_bytes(content.replace(b"b.png\x02", b"b.png\x03"))
+    store = RegionStore(path)
+    np.testing.assert_array_equal(store.read("c.png").label_maps(), maps["c.png"])
+    with pytest.raises(ValueError, match=r"the regions of b\.png in .* are damaged: something else stands in their pl"):
+        store.read("b.png")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "runs = 'text'",
+        "runs = x''",
+        "height = 11",
+        "num_maps = -2",
+        "num_maps = 2.5",
+        "width = 'x'",
+        "height = 1 << 60",
+    ],
+)
+def test_values_that_do_not_fit_are_refused(change: str, path: Path):
+    execute(path, f"UPDATE images SET {change} WHERE name = 'a.png'")
+    with pytest.raises(ValueError, match=r"^the regions of a\.png in .* are damaged: .*; make the store anew$"):
+        RegionStore(path).read("a.png")
+    np.testing.assert_array_equal(RegionStore(path).read("b/2.png").label_maps(), MAPS["b/2.png"])
+
+
+# Many readers
+
+
+def test_processes_that_are_spawned_read_too(path: Path):
+    store = RegionStore(path)
+    store.names()  # is open in this process
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        found = pool.map(store.read, MAPS, chunksize=1)
+    for runs, expected in zip(found, MAPS.values(), strict=True):
+        assert isinstance(runs, LabelRuns)
+        np.testing.assert_array_equal(runs.label_maps(), expected)
+
+
+def fork(work: Callable[[], bool]) -> multiprocessing.Process:
+    """Start a process that exits with 0 if its work returns True."""
+    process = multiprocessing.get_context("fork").Process(target=lambda: os._exit(0 if work() else 1))
+    process.start()
+    return process
+
+
+def test_forked_processes_read_at_once_and_leave_the_parent_its_store(tmp_path: Path):
+    maps = {f"{i}.png": label_maps(i) for i in range(200)}
+    store = write(tmp_path / "a.regions", maps)
+    assert holds(store, maps)
+    processes = [fork(lambda: all(holds(store, maps) for _ in range(5))) for _ in range(4)]
+    for _ in range(5):
+        assert holds(store, maps)
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert holds(store, maps)
+
+
+def test_readers_go_on_with_the_old_store_while_it_is_added_to(path: Path, tmp_path: Path):
+    store, last = RegionStore(path), tmp_path / "last"
+    store.names()
+
+    def read_until_last() -> bool:
+        held = RegionStore(path)
+        while not last.exists():
+            assert holds(held, MAPS)
+        return holds(held, MAPS)
+
+    reader = fork(read_until_last)
+    more = {f"new {i}.png": label_maps(i) for i in range(100)}
+    for name, maps in more.items():
+        write(path, {name: maps})
+    assert holds(store, MAPS)
+    assert holds(RegionStore(path), {**MAPS, **more})
+    last.touch()
+    reader.join()
+    assert reader.exitcode == 0
+
+
+def test_a_store_may_lie_where_nobody_can_write(path: Path, tmp_path: Path):
+    copy = tmp_path / "copy" / "b.regions"
+    copy.parent.mkdir()
+    shutil.copy(path, copy)
+    copy.chmod(0o400)
+    before = [(file.name, file.stat().st_mtime_ns) for file in copy.parent.iterdir()]
+    assert holds(RegionStore(copy), MAPS)
+    assert [(file.name, file.stat().st_mtime_ns) for file in copy.parent.iterdir()] == before
