@@ -1,11 +1,12 @@
 """Crops: one rectangle for the image and its regions."""
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch.nn.functional import interpolate
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Crop(NamedTuple):
@@ -84,6 +85,8 @@ def crop_image(image: np.ndarray, crop: Crop, size_hw: tuple[int, int]) -> np.nd
     Returns:
         Shape (M, h, w), same dtype. Only pixels inside the crop are looked at.
     """
+    import torch  # here alone, so that making regions starts without it
+
     window = image[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
     if image.dtype == np.uint8:
         # A channels-last view of the copied rows is what torch's fast path for bytes takes.
@@ -95,8 +98,10 @@ def crop_image(image: np.ndarray, crop: Crop, size_hw: tuple[int, int]) -> np.nd
     return np.ascontiguousarray(resized[:, :, ::-1] if crop.flip else resized)
 
 
-def _resize(image_hwc: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
+def _resize(image_hwc: "Tensor", size_hw: tuple[int, int]) -> "Tensor":
     """Resize (H, W, M) to (M, h, w)."""
+    from torch.nn.functional import interpolate
+
     batch = image_hwc.permute(2, 0, 1).unsqueeze(0)
     return interpolate(batch, size=size_hw, mode="bicubic", align_corners=False, antialias=True)[0]
 

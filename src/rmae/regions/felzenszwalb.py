@@ -90,8 +90,8 @@ def _check_settings(scales: Sequence[float], min_sizes: Sequence[int] | None, si
         return
     if len(min_sizes) != len(scales) or not all(0 <= size <= _LARGEST and size == int(size) for size in min_sizes):
         raise ValueError(
-            f"min_sizes are {tuple(min_sizes)} for {len(scales)} scales; give one for each scale, each a whole number of "
-            f"pixels from 0 to {_LARGEST:,}"
+            f"min_sizes are {tuple(min_sizes)} for {len(scales)} scales; give one for each scale, each a whole number "
+            f"of pixels from 0 to {_LARGEST:,}"
         )
 
 
