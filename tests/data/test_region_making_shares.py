@@ -239,6 +239,18 @@ def test_a_part_of_another_source_is_refused(photo_folder: MakeFolder, path: Pat
     assert not path.exists()
 
 
+def test_one_process_goes_on_with_what_several_have_made(photo_folder: MakeFolder, path: Path):
+    images = photo_folder(7)
+    for rank in (0, 2):
+        assert make_share(images, path, rank, 3) is None
+    for name in (images.names[i] for i in (0, 2, 3, 5, 6)):
+        (images.root / name).rename(images.root / f"{name}.gone")  # their regions are there
+    store = make_regions(images, path, GRID)
+    assert store is not None
+    assert store.names() == set(images.names)
+    assert files(path) == ["a.regions"]
+
+
 def test_an_unfinished_store_of_one_process_is_added_to(photo_folder: MakeFolder, path: Path):
     images = photo_folder(4)
     path.parent.mkdir()
@@ -265,7 +277,7 @@ print("share" if store is None else "store")
 """
 
 
-@pytest.mark.parametrize(("rank_name", "num_ranks_name"), [TORCHRUN, SLURM])
+@pytest.mark.parametrize(("rank_name", "num_ranks_name"), [TORCHRUN, pytest.param(*SLURM, marks=pytest.mark.slow)])
 def test_processes_started_at_once_make_one_store(
     rank_name: str, num_ranks_name: str, photo_folder: MakeFolder, path: Path
 ):
@@ -302,7 +314,7 @@ def test_processes_that_are_done_at_once_merge_once(photo_folder: MakeFolder, pa
         store = make_share(images, path, rank, 2)
         os._exit(0 if store is None or is_whole(store, images) else 1)
 
-    for _ in range(15):
+    for _ in range(5):
         for part in parts:
             shutil.copy(tmp_path / "parts" / part.name, part)
         start = context.Barrier(2)

@@ -175,13 +175,14 @@ def _make(images: ImageSet, path: Path, making: RegionMaking) -> RegionStore:
 
 def _merge(parts: list[Path], path: Path, making: RegionMaking, images: ImageSet) -> bool:
     """Put parts together, and delete them, if they have all images; returns whether the store has these now."""
-    if not all(part.exists() for part in parts):
-        return path.exists() and not any(part.exists() for part in parts)  # merged by another process meanwhile
-    try:
-        writer = StoreWriter(path, making.header(images.root))
-    except StoreBusyError:  # another process is merging, perhaps what an earlier call left of one of the parts
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-        return _merge(parts, path, making, images)
+    while True:
+        if not all(part.exists() for part in parts):
+            return path.exists() and not any(part.exists() for part in parts)  # merged by another process meanwhile
+        try:
+            writer = StoreWriter(path, making.header(images.root))
+            break
+        except StoreBusyError:  # another process is merging, perhaps what an earlier call left of one of the parts
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
     with writer:
         if not all(part.exists() for part in parts):  # merged by another process just now
             writer.discard()

@@ -31,7 +31,7 @@ class Stored:
         if stored_hw != image_hw:
             raise ValueError(
                 f"{self.path} has regions of {name} at {stored_hw[0]} x {stored_hw[1]} pixels, but the image has "
-                f"{image_hw[0]} x {image_hw[1]}; make its regions anew"
+                f"{image_hw[0]} x {image_hw[1]}; delete the store and make it anew"
             )
         return runs
 

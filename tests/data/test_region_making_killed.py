@@ -1,0 +1,122 @@
+"""Making regions with the real command, killed again and again."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sysconfig
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rmae.regions.store import RegionStore
+
+RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
+SOURCE = "felzenszwalb --scales 50 100 200 400 800 1600"
+
+
+def write_photographs(folder: Path, number: int, height: int, width: int) -> Path:
+    """Patches of random colours under noise, as PNG and JPEG, and two files that are no image."""
+    folder.mkdir()
+    for i in range(number):
+        generator = np.random.default_rng(i)
+        patches = generator.integers(0, 200, (height // 20 + 1, width // 20 + 1, 3))
+        noise = generator.integers(0, 56, (height, width, 3))
+        pixels = (patches.repeat(20, 0).repeat(20, 1)[:height, :width] + noise).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / (f"{i:03d}.png" if i % 2 else f"{i:03d}.jpg"))
+    for i in (0, number // 2):
+        (folder / f"{i:03d} torn.png").write_bytes(b"no image")
+    return folder
+
+
+def start(folder: Path, store: Path, rank: int, num_ranks: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [RMAE, "regions", "make", folder, store, "--source", SOURCE, "--num-workers", str(2 // num_ranks)],
+        env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(num_ranks)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def make(folder: Path, store: Path, num_ranks: int = 1) -> RegionStore:
+    """Make regions without a kill."""
+    processes = [start(folder, store, rank, num_ranks) for rank in range(num_ranks)]
+    complaints = [process.communicate()[1] for process in processes]
+    assert [(process.returncode, said) for process, said in zip(processes, complaints, strict=True)] == [
+        (0, b"")
+    ] * num_ranks
+    return RegionStore(store)
+
+
+def finished_images(store: Path, scratch: Path) -> set[str]:
+    """Names of the images that whoever goes on finds finished, in the store and all that leads to it."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(store.parent, scratch)  # since opening what was killed within a commit takes the commit back
+    names = set()
+    for file in scratch.iterdir():
+        if file.suffix in (".lock", ".partial-journal") or file.stat().st_size == 0:
+            continue
+        with closing(sqlite3.connect(file)) as connection:
+            if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                names |= {name for (name,) in connection.execute("SELECT name FROM images")}
+    return names
+
+
+def state(store: Path) -> str:
+    """What a kill has hit."""
+    names = [file.name for file in store.parent.iterdir()]
+    journals = [file for file in store.parent.glob("*-journal") if file.read_bytes()[:1] not in (b"", b"\0")]
+    if journals:
+        return "within a commit"
+    if store.exists():
+        return "finished"
+    if any(name.endswith(".partial") for name in names):
+        return "at work"
+    return "share finished" if any(".part-" in name for name in names) else "starting"
+
+
+@pytest.mark.parametrize(
+    ("num_kills", "num_images", "height", "num_ranks"),
+    [
+        (3, 12, 240, 1),
+        pytest.param(20, 100, 600, 1, marks=pytest.mark.slow),
+        pytest.param(20, 100, 600, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_a_call_killed_again_and_again_makes_what_an_undisturbed_one_makes(
+    num_kills: int, num_images: int, height: int, num_ranks: int, tmp_path: Path
+):
+    folder = write_photographs(tmp_path / "photos", num_images, height, height * 4 // 3)
+    expected = make(folder, tmp_path / "undisturbed" / "a.regions")
+    assert expected.header.num_images == num_images
+    assert len(expected.skipped()) == 2
+    generator = np.random.default_rng(num_kills + num_ranks)
+    hits, kills, rounds = Counter(), 0, 0
+    while kills < num_kills or rounds == 0:
+        store, known = tmp_path / f"round {rounds}" / "a.regions", set()
+        store.parent.mkdir()
+        while kills < num_kills and not store.exists():
+            processes = [start(folder, store, rank, num_ranks) for rank in range(num_ranks)]
+            for process in processes:
+                time.sleep(generator.uniform(0.3, 2.5) / num_ranks)
+                process.kill()
+                process.communicate()
+                assert process.returncode in (0, -signal.SIGKILL)
+            now = finished_images(store, tmp_path / "scratch")
+            assert now >= known
+            known, kills = now, kills + 1
+            hits[state(store)] += 1
+        made = make(folder, store, num_ranks)
+        assert made.header == expected.header
+        assert made.names() == expected.names() >= known
+        assert made.skipped() == expected.skipped()
+        for name, runs in made:
+            np.testing.assert_array_equal(runs.label_maps(), expected.read(name).label_maps(), strict=True)
+        assert [file.name for file in store.parent.iterdir()] == [store.name]
+        rounds += 1
+    print(f"{kills} kills in {rounds} rounds hit: {dict(hits)}")
