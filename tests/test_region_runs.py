@@ -328,13 +328,16 @@ def test_a_page_depends_on_nothing_else(store: Path, tmp_path: Path):
         ({"seed": -1}, "num_images is 12 and seed -1; show at least 1 picture"),
         ({"channels": 2}, "image files are read with 1 channel (grey), 3 (RGB) or 4 (RGB and alpha), not 2"),
         ({"out": "."}, ". is a folder; name a file"),
-        ({"data": "nowhere"}, "mine.regions are not in nowhere; name the folder they are in (--data)"),
-        ({"data": "empty"}, "empty can be shown; the first, 0.png: the file is missing"),
+        ({"data": "nowhere"}, "the images of {}/mine.regions are not in nowhere; name the folder they are in (--data)"),
+        ({"data": "empty"}, "none of the pictures chosen from {}/empty can be shown; the first, 0.png: the file is m"),
         ({"regions": "nowhere"}, "there is no region store nowhere; make one with rmae regions make"),
         ({"regions": "photos/0.png"}, "photos/0.png is no region store"),
-        ({"regions": rmae.Grid(), "data": "nowhere"}, "nowhere does not exist"),
-        ({"regions": rmae.Grid(), "data": "photos", "subsets": ("a",)}, "photos has no sub-folder 'a'; it has"),
-        ({"regions": rmae.Stored(path="nowhere"), "data": "photos"}, "0.png: there is no region store nowhere"),
+        ({"regions": rmae.Grid(), "data": "nowhere"}, "the data folder {}/nowhere does not exist"),
+        ({"regions": rmae.Grid(), "data": "photos", "subsets": ("a",)}, "{}/photos has no sub-folder 'a'; it has"),
+        (
+            {"regions": rmae.Stored(path="nowhere"), "data": "photos"},
+            "none of the pictures chosen from {}/photos can be shown; the first, 0.png: there is no region store nowhere",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_said(
@@ -343,7 +346,7 @@ def test_what_cannot_be_shown_is_said(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(ValueError, match=re.escape(sentence)):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence.format(tmp_path))}"):
         rmae.show_regions(**{"regions": store, "out": "page.html", **settings})
 
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "empty", store.name}
