@@ -336,7 +336,7 @@ def test_a_page_depends_on_nothing_else(store: Path, tmp_path: Path):
         ({"regions": rmae.Grid(), "data": "photos", "subsets": ("a",)}, "{}/photos has no sub-folder 'a'; it has"),
         (
             {"regions": rmae.Stored(path="nowhere"), "data": "photos"},
-            "none of the pictures chosen from {}/photos can be shown; the first, 0.png: there is no region store nowhere",
+            "none of the pictures chosen from {}/photos can be shown; the first, 0.png: there is no region store",
         ),
     ],
 )
