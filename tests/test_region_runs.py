@@ -205,16 +205,16 @@ def test_pictures_and_their_regions_are_those_of_the_store(
 def test_the_seed_alone_chooses_the_pictures(
     store: Path, photo_folder: Path, tmp_path: Path, sheets: list[RegionSheet]
 ):
-    for seed in (0, 1, 2, 0, 1, 2):
+    for seed in (0, 1, 0, 1):
         rmae.show_regions(store, tmp_path / "page.html", num_images=3, seed=seed)
     of_a_source = tmp_path / "source.html"
-    rmae.show_regions(halves_and_bright, of_a_source, data=photo_folder, num_images=3, seed=2)
+    rmae.show_regions(halves_and_bright, of_a_source, data=photo_folder, num_images=3, seed=1)
 
     *chosen, by_source = ([picture.name for picture in sheet.pictures] for sheet in sheets)
-    assert chosen[:3] == chosen[3:]
+    assert chosen[:2] == chosen[2:]
     assert all(len(set(names)) == 3 and sorted(names) == names for names in chosen)
-    assert len({tuple(names) for names in chosen}) >= 2
-    assert by_source == chosen[2]
+    assert chosen[0] != chosen[1]
+    assert by_source == chosen[1]
 
 
 @dataclass(frozen=True)
@@ -254,17 +254,17 @@ def test_a_source_is_named_with_its_settings(
     tmp_path: Path,
     sheets: list[RegionSheet],
 ):
-    page = rmae.show_regions(source, tmp_path / "page.html", data=photo_folder, num_images=2)
+    page = rmae.show_regions(source, tmp_path / "page.html", data=photo_folder, num_images=1)
 
     assert page == tmp_path / "page.html"
     (sheet,) = sheets
     assert (sheet.title, list(sheet.summary)) == ("photos", ["Source", "Folder"])
     assert sheet.summary["Source"].endswith(described)
     assert sheet.summary["Folder"] == str(photo_folder)
-    assert len(sheet.pictures) == 2
+    assert len(sheet.pictures) == 1
     named = rmae.make_regions(photo_folder, tmp_path / "a.regions", source=getattr(source, "source", source))
     assert named is not None
-    rmae.show_regions(named, tmp_path / "page.html", num_images=2)
+    rmae.show_regions(named, tmp_path / "page.html", num_images=1)
     assert sheets[1].summary["Source"] == sheet.summary["Source"]
 
 
@@ -311,11 +311,11 @@ def test_sub_folders_of_the_data(photo_folder: Path, tmp_path: Path, sheets: lis
 
 
 def test_a_page_depends_on_nothing_else(store: Path, tmp_path: Path):
-    first = rmae.show_regions(store, tmp_path / "a.html").read_bytes()
-    assert rmae.show_regions(store, tmp_path / "b.html").read_bytes() == first
-    picture = rmae.show_regions(str(store), str(tmp_path / "a.png"), num_images=2)
+    first = rmae.show_regions(store, tmp_path / "a.html", num_images=3).read_bytes()
+    assert rmae.show_regions(store, tmp_path / "b.html", num_images=3).read_bytes() == first
+    picture = rmae.show_regions(str(store), str(tmp_path / "a.png"), num_images=1)
     assert picture == tmp_path / "a.png"
-    assert rmae.show_regions(store, tmp_path / "b.png", num_images=2).read_bytes() == picture.read_bytes()
+    assert rmae.show_regions(store, tmp_path / "b.png", num_images=1).read_bytes() == picture.read_bytes()
 
 
 # What cannot be

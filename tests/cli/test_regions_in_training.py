@@ -96,18 +96,6 @@ def test_regions_are_kept_in_the_file_that_is_named(train: Train, tmp_path: Path
     assert f"regions: {tmp_path / 'mine.regions'}\n" in again.printed
 
 
-def test_a_named_store_gets_the_images_that_it_lacks(
-    make_store: MakeStore, train: Train, photo_folder: Path, tmp_path: Path
-):
-    store = make_store(photo_folder, tmp_path / "a.regions", "--source", "grid").path
-    Image.new("RGB", (64, 48)).save(photo_folder / "new.png")
-
-    printed = train("--region-store", store, "--regions", "grid").printed
-
-    assert printed.startswith("5 of 6 images have their regions already\n")
-    assert RegionStore(store).names() == {"new.png", *(f"{i}.png" for i in range(6))}
-
-
 def test_stored_regions(
     make_store: MakeStore, train: Train, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -224,6 +224,11 @@ def test_a_run_that_cannot_start_is_refused(config, images, change, tmp_path, mo
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="WORLD_SIZE asks for more; start it without torchrun"):
         check_trainable(config, images, folder=tmp_path)
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with pytest.raises(ValueError, match="SLURM_STEP_NUM_TASKS asks for more; start it without srun"):
+        check_trainable(config, images, folder=tmp_path)
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS")
 
 
 def test_a_run_cannot_be_made_shorter_than_it_is(config, images, change, run):
