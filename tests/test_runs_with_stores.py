@@ -27,9 +27,15 @@ def with_data(config: PretrainConfig, **knobs: Any) -> PretrainConfig:
     return replace(config, data=replace(config.data, **knobs))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(tiny_config: PretrainConfig) -> PretrainConfig:
     return with_data(tiny_config, regions=SEGMENTS, held_out=1)
+
+
+@pytest.fixture(scope="module")
+def made_run(config: PretrainConfig, lasting_photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in `runs/first`, beside it the store that it made; not to be changed."""
+    return pretrain(config, data=lasting_photo_folder, out=tmp_path_factory.mktemp("made") / "runs" / "first")
 
 
 def figures(run: Path) -> list[dict[str, Any]]:
@@ -48,159 +54,130 @@ def store_of(run: Path) -> Path:
     return Path(path)
 
 
-def never_asked(image: np.ndarray, name: str) -> np.ndarray:
-    raise AssertionError("the store was to be read")
-
-
-def test_regions_are_made_first_and_then_only_read(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    first = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "first")
-
-    store = store_of(first)
-    assert store.parent == tmp_path / "runs" / "regions"
+def test_regions_are_made_first_and_then_only_read(config: PretrainConfig, made_run: Path, lasting_photo_folder: Path):
+    store = store_of(made_run)
+    assert store.parent == made_run.parent / "regions"
     assert [file.name for file in store.parent.iterdir()] == [store.name]
-    trained_on = {f"{i}.png" for i in range(6)} - {next(iter(missing(store)))}
-    assert RegionStore(store).names() >= trained_on
+    assert len(RegionStore(store).names()) >= 5  # one of six pictures is held out
     before = store.stat()
 
-    second = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "second")
+    second = pretrain(config, data=lasting_photo_folder, out=made_run.parent / "second")
 
     assert store_of(second) == store
     assert (store.stat().st_mtime_ns, store.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-    assert figures(second) == figures(first)
-    assert weights(second) == weights(first)
+    assert figures(second) == figures(made_run)
+    assert weights(second) == weights(made_run)
 
 
-def missing(store: Path) -> set[str]:
-    return {f"{i}.png" for i in range(6)} - RegionStore(store).names() or {""}
-
-
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_stored_live_and_own_regions_train_the_same(
-    num_workers: int, config: PretrainConfig, photo_folder: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "num_workers"),
+    [
+        ("live", 0),
+        *(pytest.param(kind, 0, marks=pytest.mark.slow) for kind in ("own", "stored")),
+        *(pytest.param(kind, 2, marks=pytest.mark.slow) for kind in ("made", "live", "own", "stored")),
+    ],
+)
+def test_regions_train_the_same_wherever_they_come_from(
+    kind: str, num_workers: int, config: PretrainConfig, made_run: Path, lasting_photo_folder: Path, tmp_path: Path
 ):
-    config = with_data(config, num_workers=num_workers)
-    stored = pretrain(config, data=photo_folder, out=tmp_path / "stored" / "run")
-    sources = {
+    source = {
+        "made": SEGMENTS,
         "live": Live(source=SEGMENTS),
         "own": lambda image, name: SEGMENTS(image, name),
-        "from the store": Stored(path=str(store_of(stored))),
-    }
-    for name, source in sources.items():
-        run = pretrain(with_data(config, regions=source), data=photo_folder, out=tmp_path / name / "run")
-        assert figures(run) == figures(stored)
-        assert weights(run) == weights(stored)
-        assert [path.name for path in (tmp_path / name).iterdir()] == ["run"]  # and no store
+        "stored": Stored(path=str(store_of(made_run))),
+    }[kind]
+
+    run = pretrain(
+        with_data(config, regions=source, num_workers=num_workers),
+        data=lasting_photo_folder, out=tmp_path / "runs" / "run",
+    )  # fmt: skip
+
+    assert figures(run) == figures(made_run)
+    assert weights(run) == weights(made_run)
+    assert ((tmp_path / "runs" / "regions").exists()) == (kind == "made")
 
 
-def test_training_depends_on_the_regions(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    losses = [
-        figures(pretrain(with_data(config, regions=source), data=photo_folder, out=tmp_path / name))
-        for name, source in (("a", SEGMENTS), ("b", Grid()))
-    ]
-    assert losses[0] != losses[1]
-
-
-def test_a_store_of_other_regions_than_the_sources_is_what_training_reads(
-    config: PretrainConfig, photo_folder: Path, tmp_path: Path
+def test_what_the_store_says_is_trained_on_and_not_what_the_source_would(
+    config: PretrainConfig, made_run: Path, lasting_photo_folder: Path, tmp_path: Path
 ):
-    """Stored by hand under the source's name, so that it can be told which of the two was asked."""
-    path = tmp_path / "own.regions"
-    header = StoreHeader({"kind": "grid", "rows": 9, "columns": 9}, 3, str(photo_folder), 0, 0)
+    """A store that says it is of another source, so that it can be told which of the two was asked."""
+    path, other = tmp_path / "own.regions", Grid(rows=9, columns=9)
+    header = StoreHeader({"rows": 9, "columns": 9, "kind": "grid"}, 3, str(lasting_photo_folder), 0, 0)
     with StoreWriter(path, header) as writer:
-        for file in photo_folder.iterdir():
+        for file in lasting_photo_folder.iterdir():
             with Image.open(file) as image:
                 writer.add(PackedRegions.of(file.name, SEGMENTS(np.asarray(image), file.name)))
         writer.finish()
-    named = with_data(config, regions=Grid(rows=9, columns=9), region_store=str(path))
 
-    run = pretrain(named, data=photo_folder, out=tmp_path / "run")
+    read = with_data(config, regions=other, region_store=str(path))
+    run = pretrain(read, data=lasting_photo_folder, out=tmp_path / "read")
+    assert figures(run) == figures(made_run)
 
-    assert figures(run) == figures(pretrain(config, data=photo_folder, out=tmp_path / "other"))
-
-
-def test_a_store_that_lacks_images_is_completed(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    new = photo_folder / "new.png"
-    shutil.copy(photo_folder / "0.png", tmp_path / "new.png")
-    path = store_of(pretrain(config, data=photo_folder, out=tmp_path / "runs" / "first"))
-    before = RegionStore(path).names()
-    shutil.move(tmp_path / "new.png", new)
-
-    second = pretrain(with_data(config, held_out=0), data=photo_folder, out=tmp_path / "runs" / "second")
-
-    assert store_of(second) == path
-    assert RegionStore(path).names() == {*(f"{i}.png" for i in range(6)), "new.png"} > before
+    asked = with_data(config, regions=Live(source=other))
+    assert figures(pretrain(asked, data=lasting_photo_folder, out=tmp_path / "asked")) != figures(made_run)
 
 
-def test_a_resumed_run_reads_the_same_store(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    whole = pretrain(config, data=photo_folder, out=tmp_path / "whole" / "run")
-    run = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "run")
-    shutil.rmtree(run / "checkpoints" / "update_000000004")
-    store = store_of(run)
+def test_a_store_that_lacks_images_is_completed(
+    config: PretrainConfig, made_run: Path, lasting_photo_folder: Path, tmp_path: Path
+):
+    photos = shutil.copytree(lasting_photo_folder, tmp_path / "photos")
+    shutil.copy(photos / "0.png", photos / "new.png")
+    store = shutil.copy(store_of(made_run), tmp_path / "own.regions")
+    before = RegionStore(store).names()
+
+    pretrain(with_data(config, held_out=0, region_store=str(store)), data=photos, out=tmp_path / "run")
+
+    assert RegionStore(store).names() == {*(f"{i}.png" for i in range(6)), "new.png"} > before
+
+
+def interrupted(run: Path, tmp_path: Path) -> Path:
+    """A copy of a run, as it was before its last checkpoint."""
+    copy = shutil.copytree(run, tmp_path / "interrupted")
+    shutil.rmtree(max((copy / "checkpoints").iterdir()))
+    return copy
+
+
+def test_a_resumed_run_reads_the_same_store(config: PretrainConfig, made_run: Path, tmp_path: Path):
+    run, store = interrupted(made_run, tmp_path), store_of(made_run)
     before = store.stat().st_mtime_ns
-
-    pretrain(config, out=run, resume=True)
-
-    assert store_of(run) == store
-    assert store.stat().st_mtime_ns == before
-    assert figures(run) == figures(whole)
-    assert weights(run) == weights(whole)
-
-
-def test_a_resumed_run_makes_a_deleted_store_again(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    whole = pretrain(config, data=photo_folder, out=tmp_path / "whole" / "run")
-    run = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "run")
-    shutil.rmtree(run / "checkpoints" / "update_000000004")
-    store_of(run).unlink()
 
     pretrain(read_run(run).config(), out=run, resume=True)
 
-    assert store_of(run).exists()
-    assert weights(run) == weights(whole)
+    assert store_of(run) == store
+    assert store.stat().st_mtime_ns == before
+    assert [path.name for path in tmp_path.iterdir()] == ["interrupted"]
+    assert figures(run) == figures(made_run)
+    assert weights(run) == weights(made_run)
 
 
-def test_a_resumed_run_may_keep_its_regions_elsewhere(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    run = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "run")
-    moved = store_of(run).rename(tmp_path / "moved.regions")
-    longer = replace(config, optimizer=replace(config.optimizer, updates=6))
+@pytest.mark.slow
+def test_a_resumed_run_may_keep_its_regions_elsewhere(config: PretrainConfig, made_run: Path, tmp_path: Path):
+    run, elsewhere = interrupted(made_run, tmp_path), tmp_path / "elsewhere.regions"
 
-    pretrain(with_data(longer, region_store=str(moved)), out=run, resume=True)
+    pretrain(with_data(config, region_store=str(elsewhere)), out=run, resume=True)
 
-    assert store_of(run) == moved
-    assert [path.name for path in (tmp_path / "runs" / "regions").iterdir()] == []
-    assert len(figures(run)) == 6
+    assert store_of(run) == elsewhere
+    assert RegionStore(elsewhere).names()
+    assert weights(run) == weights(made_run)
 
 
-def test_the_report_is_the_same_after_the_store_was_deleted(config: PretrainConfig, photo_folder: Path, tmp_path: Path):
-    run = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "run")
-    page = (run / "report.html").read_bytes()
+def test_the_report_is_the_same_without_the_store(made_run: Path, tmp_path: Path):
+    page = (made_run / "report.html").read_bytes()
     assert b"Region IoU" in page
-    shutil.rmtree(store_of(run).parent)
-
-    assert report(run).read_bytes() == page
-    assert not store_of(run).parent.exists()
-
-
-def test_an_image_without_regions_is_listed_and_training_goes_on(
-    config: PretrainConfig, photo_folder: Path, tmp_path: Path
-):
-    (photo_folder / "broken.png").write_bytes(b"no image")
-    config = with_data(config, held_out=0, max_bad_share=0.5)
-    config = replace(config, optimizer=replace(config.optimizer, batch_size=7))
-
-    run = pretrain(config, data=photo_folder, out=tmp_path / "runs" / "run")
-
-    assert RegionStore(store_of(run)).skipped().keys() == {"broken.png"}
-    listed = [json.loads(line)["name"] for line in (run / "skipped_images.jsonl").read_text().splitlines()]
-    assert listed == ["broken.png"]
+    regions = store_of(made_run).parent
+    regions.rename(tmp_path / "moved")
+    try:
+        assert report(made_run).read_bytes() == page
+        assert not regions.exists()
+    finally:
+        (tmp_path / "moved").rename(regions)
 
 
 def test_a_store_of_another_source_is_refused_before_there_is_a_run(
-    config: PretrainConfig, photo_folder: Path, tmp_path: Path
+    config: PretrainConfig, made_run: Path, lasting_photo_folder: Path, tmp_path: Path
 ):
-    path = tmp_path / "own.regions"
-    pretrain(with_data(config, region_store=str(path)), data=photo_folder, out=tmp_path / "first")
-    other = with_data(config, region_store=str(path), regions=Grid())
+    other = with_data(config, region_store=str(store_of(made_run)), regions=Grid())
 
-    with pytest.raises(ValueError, match=r"own\.regions was made with the source .*; choose another file"):
-        pretrain(other, data=photo_folder, out=tmp_path / "second")
-    assert not (tmp_path / "second").exists()
+    with pytest.raises(ValueError, match=r"\.regions was made with the source .*; choose another file"):
+        pretrain(other, data=lasting_photo_folder, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

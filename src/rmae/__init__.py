@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rmae.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
-    from rmae.interruption import TrainingStopped
+    from rmae.interruption import Stopped, TrainingStopped
     from rmae.models.build import build_model
     from rmae.models.losses import Losses, pretrain_losses
     from rmae.models.masked_autoencoder import MaskedAutoencoder, PretrainOutput, encode
@@ -48,6 +48,7 @@ _HOMES = {
     "SamJson": "rmae.regions.sam",
     "SegmentAnything": "rmae.regions.segment_anything",
     "Slic": "rmae.regions.slic",
+    "Stopped": "rmae.interruption",
     "Stored": "rmae.regions.stored",
     "TrainingStopped": "rmae.interruption",
     "build_model": "rmae.models.build",
@@ -65,7 +66,7 @@ _HOMES = {
 __all__ = [
     "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Live", "LossConfig",
     "Losses", "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig",
-    "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stored",
+    "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stopped", "Stored",
     "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions", "preset",
     "pretrain", "pretrain_losses", "report", "show_regions",
 ]  # fmt: skip

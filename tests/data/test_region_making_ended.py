@@ -165,6 +165,16 @@ def cpu_seconds(pid: int) -> float:
 
 
 @pytest.mark.slow
+def test_what_is_finished_is_on_disk_while_a_large_image_is_at_work(tmp_path: Path, path: Path):
+    folder = link_many(photograph(24, 32), tmp_path, 5)
+    Image.fromarray(photograph(4000, 4000)).save(folder / "large.png", compress_level=1)
+    with subprocess.Popen(make_command(folder, path), stdout=subprocess.PIPE) as process:
+        wait_for(lambda: num_on_disk(path) == 5)
+        process.kill()
+    assert not path.exists()
+
+
+@pytest.mark.slow
 def test_a_second_signal_is_not_needed_and_does_no_harm(many_photographs: Path, path: Path):
     with making(many_photographs, path) as process:
         workers = workers_of(process)

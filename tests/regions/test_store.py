@@ -143,9 +143,8 @@ def test_an_image_of_another_size_is_refused(path: Path):
     np.testing.assert_array_equal(source.runs(image, "a.png").label_maps(), MAPS["a.png"], strict=True)
     for other in (image[1:], image[:, 1:], image.transpose(1, 0, 2)):
         height, width = other.shape[:2]
-        with pytest.raises(
-            ValueError, match=rf"has regions of a\.png at 12 x 15 pixels, but the image has {height} x {width}; make"
-        ):
+        sentence = rf"has regions of a\.png at 12 x 15 pixels, but the image has {height} x {width}; delete the store"
+        with pytest.raises(ValueError, match=sentence):
             source(other, "a.png")
 
 
