@@ -66,8 +66,8 @@ _HOMES = {
 __all__ = [
     "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Live", "LossConfig",
     "Losses", "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig",
-    "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stopped", "Stored",
-    "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions", "preset",
+    "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stopped",
+    "Stored", "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions", "preset",
     "pretrain", "pretrain_losses", "report", "show_regions",
 ]  # fmt: skip
 
