@@ -67,8 +67,8 @@ __all__ = [
     "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Live", "LossConfig",
     "Losses", "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig",
     "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stopped",
-    "Stored", "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions", "preset",
-    "pretrain", "pretrain_losses", "report", "show_regions",
+    "Stored", "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions",
+    "preset", "pretrain", "pretrain_losses", "report", "show_regions",
 ]  # fmt: skip
 
 
