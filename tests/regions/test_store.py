@@ -311,6 +311,15 @@ def test_values_that_do_not_fit_are_refused(change: str, path: Path):
     np.testing.assert_array_equal(RegionStore(path).read("b/2.png").label_maps(), MAPS["b/2.png"])
 
 
+def test_a_name_that_is_no_text_is_refused(path: Path):
+    execute(path, "UPDATE images SET name = x'ff' WHERE name = 'a.png'")
+    for ask in (RegionStore.names, list):
+        with pytest.raises(
+            ValueError, match=r"is no region store, or a damaged one \(a name is no text\); make the st"
+        ):
+            ask(RegionStore(path))
+
+
 # Many readers
 
 
@@ -342,6 +351,22 @@ def test_forked_processes_read_at_once_and_leave_the_parent_its_store(tmp_path: 
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
     assert holds(store, maps)
+
+
+def test_a_forked_process_opens_the_store_for_itself(path: Path):
+    store = RegionStore(path)
+    assert store.names() == MAPS.keys()
+    write(path, {"new.png": label_maps(4)})
+    child = fork(lambda: store.names() == {*MAPS, "new.png"})
+    child.join()
+    assert child.exitcode == 0
+    assert store.names() == MAPS.keys()
+
+
+def test_reading_needs_no_locks(path: Path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        assert holds(RegionStore(path), MAPS)
 
 
 def test_readers_go_on_with_the_old_store_while_it_is_added_to(path: Path, tmp_path: Path):
