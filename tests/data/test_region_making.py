@@ -273,6 +273,7 @@ def test_regions_of_another_source_are_refused_and_kept(
     with StoreWriter(path, GRID.header(images.root)) as writer:
         writer.add(PackedRegions.of("00.png", np.array([[[77]]], dtype=np.int32)))
         if finished:
+            writer.add(PackedRegions.of("01.png", np.array([[[78]]], dtype=np.int32)))
             writer.finish()
     with pytest.raises(ValueError, match=words):
         make_regions(images, path, other)

@@ -84,8 +84,8 @@ def kill(process: subprocess.Popen[bytes], store: Path) -> str:
     ("num_kills", "num_images", "height", "latest", "num_ranks"),
     [
         (3, 12, 240, 1.2, 1),
-        pytest.param(20, 100, 600, 2.5, 1, marks=pytest.mark.slow),
-        pytest.param(20, 100, 600, 2.5, 2, marks=pytest.mark.slow),
+        pytest.param(20, 80, 600, 2.5, 1, marks=pytest.mark.slow),
+        pytest.param(20, 80, 600, 2.5, 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_call_killed_again_and_again_makes_what_an_undisturbed_one_makes(

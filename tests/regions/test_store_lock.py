@@ -56,17 +56,22 @@ def test_it_is_freed_when_its_process_is_ended(number: signal.Signals, tmp_path:
 
 
 def test_children_do_not_keep_it(tmp_path: Path):
-    """As workers do that outlive a killed process for a moment."""
+    """As workers would that outlive a killed process for a moment."""
     path = tmp_path / "a.lock"
-    lock = StoreLock(path)
-    wait, go_on = os.pipe()
-    child = multiprocessing.get_context("fork").Process(target=os.read, args=(wait, 1))
-    child.start()
-    lock.release()
-    StoreLock(path).release()
-    os.write(go_on, b"1")
-    child.join()
-    assert child.exitcode == 0
+    read_end, write_end = os.pipe()  # the child ends when all writing ends are closed
+    held = HOLD.replace("print", f"import os\nif os.fork() == 0: os.read({read_end}, 1); os._exit(0)\nprint")
+    with subprocess.Popen(
+        [sys.executable, "-c", held, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[read_end]
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+        process.kill()
+        process.wait()
+        StoreLock(path).release()
+        assert Path(f"/proc/{child}").exists()
+        os.close(write_end)
+    os.close(read_end)
 
 
 def test_it_is_of_the_file_that_is_there_now(tmp_path: Path):
