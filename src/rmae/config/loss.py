@@ -1,0 +1,29 @@
+"""The losses."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rmae.config.checks import check_values, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """The losses."""
+
+    normalize_pixels: bool = True
+    """Compare pixels after normalising each patch by its own mean and variance."""
+    pixel_weight: float = 1.0
+    """Weight of the pixel loss, >= 0."""
+    region_weight: float = 1.0
+    """Weight of the region loss, >= 0."""
+    background_weight: float = 1.0
+    """Weight in the region loss of pixels outside the region, >= 0."""
+    region_loss: Literal["bce", "l2"] = "bce"
+    """Region loss: binary cross-entropy, or squared error of the probability."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_values(self)
+        for name in ("pixel_weight", "region_weight", "background_weight"):
+            value = getattr(self, name)
+            require(value >= 0, f"{name} is {value}; it must be at least 0")
