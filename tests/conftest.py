@@ -24,8 +24,9 @@ def tiny_config() -> PretrainConfig:
             region_embed_dim=16,
             region_encoder_num_heads=2,
             region_decoder_num_heads=2,
+            num_regions=3,
         ),
-        data=DataConfig(num_regions=3, num_workers=0),
+        data=DataConfig(num_workers=0),
         optimizer=OptimizerConfig(epochs=None, updates=4, batch_size=4, base_lr=0.05),
         run=RunConfig(accelerator="cpu", log_every=1, checkpoint_every=2),
     )

@@ -14,7 +14,7 @@ REFUSED_MODELS = [
         for name in (
             "patch_size", "channels", "embed_dim", "depth", "num_heads", "decoder_embed_dim", "decoder_depth",
             "decoder_num_heads", "region_embed_dim", "region_encoder_depth", "region_encoder_num_heads", "neck_depth",
-            "region_decoder_depth", "region_decoder_num_heads",
+            "region_decoder_depth", "region_decoder_num_heads", "num_regions",
         )
     ],
     ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0; it must be above 0"),
@@ -57,7 +57,6 @@ REFUSED_DATA = [
     ({"flip": -0.1}, "flip is -0.1; it is a probability in [0, 1]"),
     ({"pixel_mean": (0.5,)}, "pixel_mean has 1 values and pixel_std 3; give one per channel"),
     ({"pixel_std": (0.2, 0.0, 0.2)}, "pixel_std is (0.2, 0.0, 0.2); each value must be above 0"),
-    ({"num_regions": 0}, "num_regions is 0; it must be at least 1"),
     ({"region_area": (-0.1, 1.0)}, "region_area is -0.1 to 1.0; it must run from at least 0 to at most 1"),
     ({"region_area": (0.0, 1.1)}, "region_area is 0.0 to 1.1; it must run from at least 0 to at most 1"),
     ({"region_area": (0.5, 0.1)}, "region_area is 0.5 to 0.1; it must run from at least 0 to at most 1"),

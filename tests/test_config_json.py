@@ -70,7 +70,7 @@ def test_part_of_a_configuration_can_be_saved_alone():
         ("model", "mask_ratio", 1.5, r"model: .*mask_ratio is 1\.5; it must lie between 0 and 1"),
         ("data", "crop_scale", [0.2], r"data\.crop_scale\.1: .*required"),
         ("data", "measure_statistics", 1, r"data\.measure_statistics: .*boolean"),
-        ("data", "num_regions", 0, r"data: .*num_regions is 0; it must be at least 1"),
+        ("model", "num_regions", 0, r"model: .*num_regions is 0; it must be at least 1"),
         ("data", "regions", None, r".*the task is rmae but regions is None"),
         ("data", "regions", {"kind": "sam-json"}, r"data\.regions.*folder: .*required"),
         ("data", "regions", {"kind": "superpixels"}, r"data\.regions"),
@@ -95,12 +95,12 @@ def test_what_is_no_configuration_at_all_is_refused(saved: Any):
 
 
 def test_own_source_of_regions_is_saved_as_its_description():
-    config = replace(PretrainConfig(), data=DataConfig(regions=one_region, num_regions=5))
+    config = replace(PretrainConfig(), data=DataConfig(regions=one_region, held_out=5))
 
     saved = through_json(config)
 
     assert saved["data"]["regions"] == f"{__name__}.one_region"
-    assert saved["data"]["num_regions"] == 5
+    assert saved["data"]["held_out"] == 5
 
 
 def test_own_source_of_regions_cannot_be_read_back():

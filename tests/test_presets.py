@@ -62,7 +62,7 @@ def test_recipe_shared_by_all_full_runs(name: str):
     assert (config.optimizer.batch_size, config.optimizer.betas) == (4096, (0.9, 0.95))
     assert (config.optimizer.weight_decay, config.optimizer.clip_grad) == (0.05, None)
     assert (config.data.crop_scale, config.data.crop_ratio, config.data.flip) == ((0.2, 1.0), (3 / 4, 4 / 3), 0.5)
-    assert config.data.num_regions == 8
+    assert config.model.num_regions == 8
 
 
 @pytest.mark.parametrize("name", COCO_RUNS)

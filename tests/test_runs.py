@@ -326,7 +326,7 @@ def test_number_of_workers_may_change(tiny_config: PretrainConfig, finished_run:
     [
         ("model", "depth", "1", 2),
         ("model", "region_mask_ratio", "None", 0.5),
-        ("data", "num_regions", "3", 4),
+        ("model", "num_regions", "3", 4),
         ("optimizer", "batch_size", "4", 2),
         ("run", "seed", "0", 1),
     ],

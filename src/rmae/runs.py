@@ -168,7 +168,7 @@ def _complete_pictures(
 def _cut(
     image: np.ndarray, name: str, config: PretrainConfig, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """The middle of a picture, (1, M, h, w) float in [0, 1], and regions drawn from it, (1, R, h, w) bool."""
+    """The middle of a picture, (1, M, h, w) float in [0, 1], and R regions drawn from it, (1, R, h, w) bool."""
     height, width = config.model.image_hw
     crop = centre_crop(*image.shape[:2], aspect=width / height)
     pixels = torch.from_numpy(crop_image(image, crop, (height, width))).unsqueeze(0)
@@ -182,13 +182,11 @@ def _cut(
             runs,
             crop,
             (height, width),
-            num_regions=config.data.num_regions,
+            num_regions=config.model.num_regions,
             generator=generator,
             area=config.data.region_area,
         )
-        # A picture of few regions repeats them, and one of none has empty maps.
-        distinct = np.unique(drawn, axis=0)
-        regions = torch.from_numpy(distinct[distinct.any(axis=(1, 2))]).unsqueeze(0)
+        regions = torch.from_numpy(drawn).unsqueeze(0)
     return pixels.float() / torch.iinfo(pixels.dtype).max, regions
 
 
@@ -201,21 +199,28 @@ def _complete_picture(
     generator: np.random.Generator,
 ) -> PictureCompletion:
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (config.data.pixel_mean, config.data.pixel_std))
-    ids_shuffle = torch.from_numpy(generator.permutation(model.encoder.patch_embed.num_patches)).unsqueeze(0)
+    ids_shuffle, of_its_own = (
+        torch.from_numpy(generator.permutation(model.encoder.patch_embed.num_patches)).unsqueeze(0) for _ in range(2)
+    )
     completion = complete(
-        model, (pixels - mean) / std, regions, ids_shuffle, normalize_pixels=config.loss.normalize_pixels
+        model,
+        (pixels - mean) / std,
+        regions,
+        ids_shuffle,
+        region_ids_shuffle=None if config.model.shared_mask else of_its_own,
+        normalize_pixels=config.loss.normalize_pixels,
     )
     shown = []
     if regions is not None and completion.region_probability is not None:
         probability = completion.region_probability
         scores = hidden_iou(probability, regions, completion.region_hidden, config.model.patch_size)
-        for true, predicted, iou, baseline in zip(regions[0], probability[0], *(s[0] for s in scores), strict=True):
+        for index in _distinct(regions[0]):
             shown.append(
                 RegionCompletion(
-                    true=true.numpy(),
-                    probability=predicted.numpy(),
-                    iou_hidden=iou.item(),
-                    baseline_hidden=baseline.item(),
+                    true=regions[0, index].numpy(),
+                    probability=probability[0, index].numpy(),
+                    iou_hidden=scores[0][0, index].item(),
+                    baseline_hidden=scores[1][0, index].item(),
                 )
             )
     reconstruction = completion.reconstruction
@@ -228,3 +233,9 @@ def _complete_picture(
         reconstruction=None if reconstruction is None else (reconstruction[0] * std + mean).numpy(),
         regions=tuple(shown),
     )
+
+
+def _distinct(regions: Tensor) -> list[int]:
+    """Which of the regions (R, h, w) to show: a picture of few regions repeats them, and one of none has empty maps."""
+    maps, first = np.unique(regions.numpy(), axis=0, return_index=True)
+    return first[maps.any(axis=(1, 2))].tolist()

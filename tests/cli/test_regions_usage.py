@@ -14,10 +14,11 @@ import pytest
 
 from rmae import cli
 from rmae.cli import regions
-from rmae.config import PretrainConfig
+from rmae.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, RunConfig
 from rmae.region_runs import make_regions, show_regions
 from rmae.regions.sources import NamedSource
 
+CONFIGS = (ModelConfig, DataConfig, LossConfig, OptimizerConfig, RunConfig)
 KINDS = {str(source.__dataclass_fields__["kind"].default): source for source in get_args(NamedSource)}
 Complaint = Callable[..., str]
 Captured = pytest.CaptureFixture[str]
@@ -150,7 +151,7 @@ def test_help_of_each_source_explains_its_settings(kind: str, capsys: Captured):
     assert "Source:" not in printed  # that is for those who read the code
 
 
-@pytest.mark.parametrize("kind", [PretrainConfig, *KINDS.values(), regions.make], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*CONFIGS, *KINDS.values(), regions.make], ids=lambda kind: kind.__name__)
 def test_explanations_are_broken_between_sentences_only(kind: Any):
     # The library that prints the help keeps the line breaks within them.
     source = ast.parse(Path(inspect.getfile(kind)).read_text())

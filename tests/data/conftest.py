@@ -27,7 +27,13 @@ def photo_folder(tmp_path: Path) -> Callable[[int], ImageSet]:
 @pytest.fixture
 def small_model() -> ModelConfig:
     return ModelConfig(
-        img_size=(16, 24), patch_size=4, size="tiny", decoder_embed_dim=32, decoder_num_heads=4, mask_ratio=0.75
+        img_size=(16, 24),
+        patch_size=4,
+        size="tiny",
+        decoder_embed_dim=32,
+        decoder_num_heads=4,
+        mask_ratio=0.75,
+        num_regions=3,
     )
 
 
@@ -41,4 +47,4 @@ def quarters(image: np.ndarray, name: str) -> np.ndarray:
 
 @pytest.fixture
 def quick_data() -> DataConfig:
-    return DataConfig(regions=quarters, num_regions=3)
+    return DataConfig(regions=quarters)

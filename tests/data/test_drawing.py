@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rmae.data.crops import Crop, random_crop, sample_positions
-from rmae.data.drawing import draw_regions, visible_pixels
+from rmae.data.drawing import draw_regions
 from rmae.regions.label_runs import LabelRuns
 
 # Two maps that overlap: 0 and 1 are the halves, 5 the middle.
@@ -120,12 +120,3 @@ def test_regions_of_a_crop_are_those_of_its_label_maps(largest_label: int, visib
             picks = np.random.default_rng(seed).choice(len(repeated), size=5, replace=False)
             expected = np.stack([repeated[pick] for pick in picks])
         np.testing.assert_array_equal(drawn, expected)
-
-
-def test_visible_pixels_are_those_of_the_first_patches():
-    ids_shuffle = np.array([4, 0, 1, 2, 3, 5], dtype=np.int32)
-    seen = visible_pixels(ids_shuffle, 2, (2, 3), 2)
-    expected = np.zeros((4, 6), bool)
-    expected[0:2, 0:2] = True  # patch 0
-    expected[2:4, 2:4] = True  # patch 4
-    np.testing.assert_array_equal(seen, expected, strict=True)

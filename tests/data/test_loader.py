@@ -83,26 +83,31 @@ def test_to_device_normalises_and_unpacks():
         torch.tensor([[[[0, 255], [51, 102]], [[0, 255], [51, 102]]]], dtype=torch.uint8),
         torch.from_numpy(pack_bits(regions)),
         torch.tensor([[1, 0]], dtype=torch.int32),
+        torch.tensor([[0, 1]], dtype=torch.int32),
         (),
     )
     mean, std = torch.tensor([0.0, 0.5]), torch.tensor([1.0, 0.5])
-    images, unpacked, ids_shuffle = to_device(batch, torch.device("cpu"), mean=mean, std=std)
+    images, unpacked, ids_shuffle, region_ids_shuffle = to_device(batch, torch.device("cpu"), mean=mean, std=std)
     expected = torch.tensor([[[[0.0, 1.0], [0.2, 0.4]], [[-1.0, 1.0], [-0.6, -0.2]]]])
     torch.testing.assert_close(images, expected)
     assert unpacked is not None
     np.testing.assert_array_equal(unpacked.numpy(), regions, strict=True)
     assert ids_shuffle.dtype == torch.int64
     assert ids_shuffle.tolist() == [[1, 0]]
+    assert region_ids_shuffle is not None
+    assert region_ids_shuffle.dtype == torch.int64
+    assert region_ids_shuffle.tolist() == [[0, 1]]
     assert batch.images[0, 0, 0, 1] == 255  # the batch is left as it was
 
 
 def test_to_device_knows_the_full_scale_of_16_bits():
-    batch = Batch(
-        torch.tensor([[[[0, 65535, 13107]]]], dtype=torch.uint16), None, torch.tensor([[0]], dtype=torch.int32), ()
+    pixels, ids_shuffle = torch.tensor([[[[0, 65535, 13107]]]], dtype=torch.uint16), torch.tensor([[0]]).int()
+    images, regions, _, region_ids_shuffle = to_device(
+        Batch(pixels, None, ids_shuffle, None, ()), torch.device("cpu"), mean=torch.zeros(1), std=torch.ones(1)
     )
-    images, regions, _ = to_device(batch, torch.device("cpu"), mean=torch.zeros(1), std=torch.ones(1))
     torch.testing.assert_close(images, torch.tensor([[[[0.0, 1.0, 0.2]]]]))
     assert regions is None
+    assert region_ids_shuffle is None
 
 
 class SlowSource:

@@ -73,8 +73,8 @@ def test_image_and_regions_are_cut_alike(quick_data: DataConfig, small_model: Mo
         return (image[None, :, :, 0] // 25).astype(np.int32)
 
     # 36 can be divided by every number of blocks in a crop, so each is drawn.
-    data = replace(quick_data, regions=blocks_of, num_regions=36)
-    samples = PretrainSamples(list_images(tmp_path), data=data, model=small_model, seed=0)
+    data, model = replace(quick_data, regions=blocks_of), replace(small_model, num_regions=36)
+    samples = PretrainSamples(list_images(tmp_path), data=data, model=model, seed=0)
     agreement = []
     for epoch in range(40):
         sample = samples[SampleKey(epoch, 0)]
@@ -101,11 +101,12 @@ def test_visible_regions_touch_a_visible_patch(photo_folder: MakeFolder, small_m
         rows, columns = np.indices(image.shape[:2]) // 2
         return (rows * 100 + columns)[None].astype(np.int32)
 
-    model = replace(small_model, region_mask_ratio=0.9)  # 2 of the 24 patches visible
-    data = DataConfig(regions=pieces, region_draw="region_visible", num_regions=4)
+    # 2 of the 24 patches visible
+    model = replace(small_model, region_mask_ratio=0.9, masking="region_visible", num_regions=4)
+    data = DataConfig(regions=pieces)
     images = photo_folder(1)
     samples = PretrainSamples(images, data=data, model=model, seed=0)
-    uniform = PretrainSamples(images, data=replace(data, region_draw="uniform"), model=model, seed=0)
+    uniform = PretrainSamples(images, data=data, model=replace(model, masking="uniform"), seed=0)
 
     def touching(sample: Sample) -> np.ndarray:
         patches = unpacked(sample, 24).reshape(4, 4, 4, 6, 4).any(axis=(2, 4)).reshape(4, 24)
@@ -178,7 +179,7 @@ def test_wrong_channels_are_refused_at_once(photo_folder: MakeFolder, quick_data
 
 def sample_of(image: np.ndarray, *, regions: bool = True, skipped: tuple[Skipped, ...] = ()) -> Sample:
     packed = np.full((2, 1, 1), 192, np.uint8) if regions else None
-    return Sample(image, packed, np.array([1, 0], np.int32), skipped)
+    return Sample(image, packed, np.array([1, 0], np.int32), None, skipped)
 
 
 def test_collate_stacks_and_gathers():

@@ -52,7 +52,7 @@ def test_runs_side_by_side_share_a_store():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"subsets": ("train",)}, {"held_out": 2}, {"num_regions": 3}, {"num_workers": 2}, {"crop_scale": (0.5, 1.0)}],
+    [{"subsets": ("train",)}, {"held_out": 2}, {"num_workers": 2}, {"crop_scale": (0.5, 1.0)}],
 )
 def test_what_does_not_change_regions_does_not_change_the_store(settings: dict[str, Any]):
     assert store_of(config(**settings)) == store_of(config())

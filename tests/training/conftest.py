@@ -13,7 +13,7 @@ from rmae.training.run_folder import start_run
 
 MODEL = ModelConfig(
     img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, decoder_embed_dim=16, decoder_depth=1,
-    decoder_num_heads=2, region_embed_dim=16, region_encoder_num_heads=2, region_decoder_num_heads=2,
+    decoder_num_heads=2, region_embed_dim=16, region_encoder_num_heads=2, region_decoder_num_heads=2, num_regions=3,
 )  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def config():
     return PretrainConfig(
         name="tiny",
         model=MODEL,
-        data=DataConfig(regions=Felzenszwalb(scales=(20,)), num_regions=3, num_workers=0),
+        data=DataConfig(regions=Felzenszwalb(scales=(20,)), num_workers=0),
         optimizer=OptimizerConfig(epochs=None, updates=6, batch_size=8, base_lr=1e-1, warmup=0.2),
         run=RunConfig(accelerator="cpu", log_every=2, checkpoint_every=3),
     )

@@ -20,6 +20,7 @@ from rmae.training.finite import NonFiniteError
 from rmae.training.loop import check_trainable
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import resume_run
+from rmae.training.step import compute_losses
 
 
 def state(folder, update=None):
@@ -119,8 +120,9 @@ def test_two_steps_of_four_are_one_of_eight(config, images):
         batches = [collate([samples[key] for key in keys]) for keys in order]
         assert [len(batch.images) for batch in batches] == [8 // steps] * steps
         for batch in batches:
-            pixels, regions, ids_shuffle = to_device(batch, torch.device("cpu"), mean=mean, std=std)
-            (loop._losses(config, model, pixels.double(), regions, ids_shuffle).total / steps).backward()
+            inputs = to_device(batch, torch.device("cpu"), mean=mean, std=std)
+            inputs = inputs._replace(images=inputs.images.double())
+            (compute_losses(model, inputs, config.loss).total / steps).backward()
         return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
 
     whole, accumulated = gradients(1), gradients(2)
@@ -144,8 +146,8 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(config, run, change
         result = losses_of(*arguments)
         return result._replace(total=result.total * float("nan")) if len(calls) == 3 else result
 
-    losses_of = loop._losses
-    monkeypatch.setattr(loop, "_losses", broken)
+    losses_of = loop.compute_losses
+    monkeypatch.setattr(loop, "compute_losses", broken)
     sentence = r"the loss was not finite at update 3 \(pixel loss \d.*, region loss 0\.\d+, gradient norm nan\)"
     with pytest.raises(NonFiniteError, match=sentence):
         run(change(config, run={"log_every": 6, "checkpoint_every": 6}), "bad")  # three more updates before it is read
@@ -251,15 +253,23 @@ def test_a_run_cannot_be_made_shorter_than_it_is(config, images, change, run):
         ("data", {"crop_scale": (0.9, 1.0)}),
         ("data", {"crop_ratio": (0.5, 0.6)}),
         ("data", {"flip": 0.0}),
-        ("data", {"num_regions": 1}),
         ("data", {"region_area": (0.5, 1.0)}),
-        ("data", {"region_draw": "region_visible"}),
         ("data", {"pixel_mean": (0.0, 0.0, 0.0)}),
         ("optimizer", {"base_lr": 1e-3}),
         ("optimizer", {"betas": (0.5, 0.5)}),
         ("optimizer", {"weight_decay": 0.9}),
         ("optimizer", {"warmup": 0.5}),
+        ("loss", {"balance_area": True}),
         ("model", {"region_mask_ratio": 0.5}),
+        ("model", {"num_regions": 1}),
+        ("model", {"masking": "region_visible"}),
+        ("model", {"masking": "region_biased"}),
+        ("model", {"shared_mask": False}),
+        ("model", {"region_variant": "batch"}),
+        ("model", {"region_variant": "channel"}),
+        ("model", {"feeding": "none"}),
+        ("model", {"feeding": "region_to_pixel"}),
+        ("model", {"feeding": "both"}),
     ],
 )
 def test_every_knob_that_should_change_the_outcome_does(config, change, run, part, knobs):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -46,10 +45,6 @@ class DataConfig:
     region_store: str | None = None
     """File to keep regions in; those it lacks are made first.
     None = one in a folder regions beside the run's, which other runs there share."""
-    num_regions: int = 8
-    """Regions drawn for each image, R, at least 1."""
-    region_draw: Literal["uniform", "region_visible"] = "uniform"
-    """Regions to draw from: uniform = all in the crop; region_visible = those that touch a visible patch."""
     region_area: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest share of the crop's area that a region may cover, in [0, 1]."""
     max_pixels: int = 80_000_000
@@ -80,7 +75,6 @@ class DataConfig:
             self.region_store is None or not isinstance(self.regions, Live | Stored),
             f"region_store is {self.region_store}, but live and stored regions are kept in none; leave out one of them",
         )
-        require(self.num_regions >= 1, f"num_regions is {self.num_regions}; it must be at least 1")
         low, high = self.region_area
         require(0 <= low <= high <= 1, f"region_area is {low} to {high}; it must run from at least 0 to at most 1")
         require(

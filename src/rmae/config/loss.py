@@ -18,6 +18,9 @@ class LossConfig:
     """Weight of the region loss, >= 0."""
     background_weight: float = 1.0
     """Weight in the region loss of pixels outside the region, >= 0."""
+    balance_area: bool = False
+    """Let the pixels inside and outside of a region count for half of its loss each, whatever its area.
+    background_weight comes on top."""
     region_loss: Literal["bce", "l2"] = "bce"
     """Region loss: binary cross-entropy, or squared error of the probability."""
 

@@ -29,10 +29,20 @@ ENCODER_SHAPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The model."""
+    """The model, and what is hidden from it."""
 
     task: Literal["mae", "rae", "rmae"] = "rmae"
     """What is reconstructed: mae = pixels, rae = regions, rmae = both."""
+    region_variant: Literal["length", "batch", "channel"] = "length"
+    """What a region is to the decoder: length = a token, batch = a sample, channel = a channel.
+    length costs little and knows no order of the regions. batch knows none either, and costs as much for each of them.
+    channel costs least, but regions in another order are other regions to it."""
+    feeding: Literal["pixel_to_region", "region_to_pixel", "both", "none"] = "pixel_to_region"
+    """Which branch sees what the other encoded.
+    pixel_to_region completes regions from the encoded pixels; region_to_pixel reconstructs pixels from the regions too.
+    The latter needs the length variant and the task rmae."""
+    num_regions: int = 8
+    """Regions drawn for each image, R, at least 1; a model of the channel variant takes no other number."""
     img_size: int | tuple[int, int] = 224
     """Side, or height and width, of the training crop in pixels; divisible by patch_size."""
     patch_size: int = 16
@@ -43,6 +53,13 @@ class ModelConfig:
     """Share of the patches to hide, in (0, 1), with at least one patch visible and one hidden."""
     region_mask_ratio: float | None = None
     """Share of each region map's patches to hide; None = the same as mask_ratio."""
+    shared_mask: bool = True
+    """Hide the same patches of an image and of its regions, or the same ones first where the ratios differ.
+    Otherwise the regions have a mask of their own."""
+    masking: Literal["uniform", "region_visible", "region_biased"] = "uniform"
+    """How patches are hidden: uniform = at random, region_visible = the same, region_biased = whole regions first.
+    region_visible draws only regions that touch a visible patch.
+    region_biased hides regions one after the other until the ratio is met; of the last it may hide a part."""
     size: Literal["micro", "tiny", "small", "base", "large", "huge"] = "base"
     """Pixel encoder, sized as ViT-Ti, S, B, L or H; micro is for trying things out."""
     embed_dim: int | None = None
@@ -68,7 +85,7 @@ class ModelConfig:
     neck_depth: int = 1
     """Blocks of the neck, which prepares the pixel encoder's output for the region decoder (reference code: 8)."""
     region_decoder_depth: int = 1
-    """Blocks of the region decoder, the expanding one included."""
+    """Blocks of the region decoder; in the length variant, the expanding one included."""
     region_decoder_num_heads: int = 8
     """Attention heads of the neck and of the region decoder."""
 
@@ -111,6 +128,16 @@ class ModelConfig:
         """Whether regions are reconstructed."""
         return self.task != "mae"
 
+    @property
+    def pixels_feed_regions(self) -> bool:
+        """Whether regions are completed from the encoded pixels."""
+        return self.has_region_branch and self.feeding in ("pixel_to_region", "both")
+
+    @property
+    def regions_feed_pixels(self) -> bool:
+        """Whether pixels are reconstructed from the encoded regions."""
+        return self.feeding in ("region_to_pixel", "both")
+
     def __post_init__(self) -> None:
         """Check every value."""
         check_values(self)
@@ -118,6 +145,7 @@ class ModelConfig:
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
         require(self.mlp_ratio > 0, f"mlp_ratio is {self.mlp_ratio}; it must be above 0")
+        self._check_task()
         self._check_image_size()
         self._check_ratio("mask_ratio", self.mask_ratio)
         if self.region_mask_ratio is not None:
@@ -130,6 +158,32 @@ class ModelConfig:
             self.region_embed_dim,
             region_encoder_num_heads=self.region_encoder_num_heads,
             region_decoder_num_heads=self.region_decoder_num_heads,
+        )
+
+    def _check_task(self) -> None:
+        """Check that the choices go together."""
+        require(
+            not self.regions_feed_pixels or self.task == "rmae",
+            f"feeding is {self.feeding}, which needs pixels and regions, but the task is {self.task}; take the task "
+            "rmae, or feeding pixel_to_region",
+        )
+        require(
+            not self.regions_feed_pixels or self.region_variant == "length",
+            f"feeding is {self.feeding}, but region_variant {self.region_variant} has no tokens of regions "
+            "that pixels could see; take region_variant length, or feeding pixel_to_region or none",
+        )
+        require(
+            self.task != "rae" or self.feeding != "none",
+            "the task is rae and feeding is none, so that nothing would train the pixel encoder; take feeding "
+            "pixel_to_region, or the task rmae",
+        )
+        require(
+            self.task != "mae" or self.masking == "uniform",
+            f"masking is {self.masking}, but the task mae has no regions; take masking uniform, or the task rmae",
+        )
+        require(
+            self.task != "mae" or self.shared_mask,
+            "shared_mask is off, but the task mae has one mask only; leave it on, or take the task rmae",
         )
 
     def _check_image_size(self) -> None:
@@ -157,7 +211,7 @@ class ModelConfig:
 
 
 _POSITIVE_MODEL_FIELDS = (
-    "patch_size", "channels", "embed_dim", "depth", "num_heads", "decoder_embed_dim", "decoder_depth",
+    "num_regions", "patch_size", "channels", "embed_dim", "depth", "num_heads", "decoder_embed_dim", "decoder_depth",
     "decoder_num_heads", "region_embed_dim", "region_encoder_depth", "region_encoder_num_heads", "neck_depth",
     "region_decoder_depth", "region_decoder_num_heads",
 )  # fmt: skip

@@ -28,6 +28,13 @@ class PretrainConfig:
             not self.loss.normalize_pixels or self.model.patch_size**2 * self.model.channels > 1,
             "a patch of one value has no variance to normalise by; take a larger patch_size, or no normalize_pixels",
         )
+        pixels_train = self.model.has_pixel_decoder and self.loss.pixel_weight > 0
+        regions_train = self.model.pixels_feed_regions and self.loss.region_weight > 0
+        require(
+            pixels_train or regions_train,
+            f"with the task {self.model.task}, feeding {self.model.feeding}, pixel_weight {self.loss.pixel_weight} and "
+            f"region_weight {self.loss.region_weight} no loss would train the pixel encoder; raise a weight",
+        )
         require(
             not self.model.has_region_branch or self.data.regions is not None,
             f"the task is {self.model.task} but regions is None; name a source of regions, or take the task mae",

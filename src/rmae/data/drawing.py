@@ -56,23 +56,6 @@ def draw_regions(
     return np.ascontiguousarray(drawn[:, :, ::-1]) if crop.flip else drawn
 
 
-def visible_pixels(ids_shuffle: np.ndarray, num_visible: int, grid: tuple[int, int], patch_size: int) -> np.ndarray:
-    """Mark the pixels of visible patches.
-
-    Args:
-        ids_shuffle: Shape (L,), a permutation of the patches in raster order; the first ones are visible.
-        num_visible: K, number of visible patches.
-        grid: Rows and columns of patches; their product is L.
-        patch_size: Side of a patch in pixels.
-
-    Returns:
-        Shape (rows * patch_size, columns * patch_size) bool, True where the patch is visible.
-    """
-    patches = np.zeros(grid, dtype=bool)
-    patches.flat[ids_shuffle[:num_visible]] = True
-    return patches.repeat(patch_size, axis=0).repeat(patch_size, axis=1)
-
-
 def _candidates(
     runs: LabelRuns,
     labels: np.ndarray,

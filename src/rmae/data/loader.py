@@ -8,6 +8,7 @@ from ctypes import c_bool
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
 from types import FrameType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -80,7 +81,20 @@ def _handle_signals(may_end: c_bool, worker_id: int) -> None:
     signal.signal(signal.SIGTERM, end)
 
 
-def to_device(batch: Batch, device: torch.device, *, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+class ModelInput(NamedTuple):
+    """A batch as the model takes it."""
+
+    images: Tensor
+    """Shape (B, M, h, w) float32, normalised."""
+    regions: Tensor | None
+    """Shape (B, R, h, w) bool; None where the task has no regions."""
+    ids_shuffle: Tensor
+    """Shape (B, L) int64, a permutation of the patches per image; the first K are visible."""
+    region_ids_shuffle: Tensor | None
+    """The same for the region maps; None where they share the image's."""
+
+
+def to_device(batch: Batch, device: torch.device, *, mean: Tensor, std: Tensor) -> ModelInput:
     """Move a batch as it is stored and do the rest on the device: normalise images, unpack regions.
 
     Args:
@@ -90,13 +104,14 @@ def to_device(batch: Batch, device: torch.device, *, mean: Tensor, std: Tensor) 
         std: Standard deviation of each channel with full scale 1, shape (M,) float32, on the device.
 
     Returns:
-        Images, shape (B, M, h, w) float32, normalised; regions, shape (B, R, h, w) bool, or None; and ids_shuffle,
-        shape (B, L) int64.
+        What the model takes.
     """
     full_scale = torch.iinfo(batch.images.dtype).max
     images = batch.images.to(device, non_blocking=True).float().div_(full_scale)
     images = images.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
-    regions = None
+    regions = region_ids_shuffle = None
     if batch.regions is not None:
         regions = unpack_bits(batch.regions.to(device, non_blocking=True), images.shape[-1])
-    return images, regions, batch.ids_shuffle.to(device, non_blocking=True).long()
+    if batch.region_ids_shuffle is not None:
+        region_ids_shuffle = batch.region_ids_shuffle.to(device, non_blocking=True).long()
+    return ModelInput(images, regions, batch.ids_shuffle.to(device, non_blocking=True).long(), region_ids_shuffle)

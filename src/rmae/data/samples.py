@@ -1,8 +1,7 @@
 """Samples for pre-training: from an image file to a crop, packed regions and a permutation of the patches."""
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 import torch
@@ -11,9 +10,10 @@ from torch.utils.data import Dataset
 
 from rmae.config import DataConfig, ModelConfig
 from rmae.data.crops import Crop, crop_image, random_crop
-from rmae.data.drawing import draw_regions, visible_pixels
+from rmae.data.drawing import draw_regions
 from rmae.data.images import UnreadableImage, check_channels, read_image
 from rmae.data.layouts import ImageSet
+from rmae.data.masking import region_biased_permutation, uniform_permutation, visible_pixels
 from rmae.data.order import SampleKey, sample_generator
 from rmae.data.region_reader import RegionReader, open_regions
 from rmae.data.skips import Skipped
@@ -32,6 +32,8 @@ class Sample(NamedTuple):
     """R binary maps packed along the rows, shape (R, h, ceil(w / 8)) uint8; None where the task has no regions."""
     ids_shuffle: np.ndarray
     """Shape (L,) int32, a permutation of the patches; the first K are visible."""
+    region_ids_shuffle: np.ndarray | None
+    """The same for the regions; None where they share the image's."""
     skipped: tuple[Skipped, ...]
     """Images that stood here first but could not be used."""
 
@@ -45,6 +47,8 @@ class Batch(NamedTuple):
     """Shape (B, R, h, ceil(w / 8)) uint8, packed; None where the task has no regions."""
     ids_shuffle: Tensor
     """Shape (B, L) int32."""
+    region_ids_shuffle: Tensor | None
+    """Shape (B, L) int32; None where regions share the image's."""
     skipped: tuple[Skipped, ...]
     """Images that stood here first but could not be used."""
 
@@ -120,34 +124,51 @@ class PretrainSamples(Dataset[Sample]):
         generator: np.random.Generator,
         skipped: tuple[Skipped, ...],
     ) -> Sample:
-        """Make every random choice of a sample: crop, permutation, regions, in this order."""
+        """Make every random choice of a sample: crop, permutations and regions."""
         data, size_hw = self._data, self._model.image_hw
         height, width = image.shape[:2]
         crop = random_crop(
             height, width, scale=data.crop_scale, ratio=data.crop_ratio, flip=data.flip, generator=generator
         )
-        ids_shuffle = generator.permutation(math.prod(self._model.grid)).astype(np.int32)
-        packed = None
-        if runs is not None:
-            packed = self._draw(runs, crop, ids_shuffle, generator)
-        return Sample(crop_image(image, crop, size_hw), packed, ids_shuffle, skipped)
+        pixels = crop_image(image, crop, size_hw)
+        if runs is None:
+            return Sample(pixels, None, uniform_permutation(self._model.grid, generator), None, skipped)
+        regions, ids_shuffle, region_ids_shuffle = self._draw(runs, crop, generator)
+        return Sample(pixels, pack_bits(regions), ids_shuffle, region_ids_shuffle, skipped)
 
-    def _draw(self, runs: LabelRuns, crop: Crop, ids_shuffle: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draw and pack the regions of a crop."""
+    def _draw(
+        self, runs: LabelRuns, crop: Crop, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Draw the regions of a crop, the permutation that masks it, and the regions' own where they have one."""
         model = self._model
-        visible = None
-        if self._data.region_draw == "region_visible":
-            visible = visible_pixels(ids_shuffle, model.region_num_visible, model.grid, model.patch_size)
-        regions = draw_regions(
+        num_masks = 1 if model.shared_mask else 2
+        match model.masking:
+            case "uniform" | "region_visible":
+                masks = [uniform_permutation(model.grid, generator) for _ in range(num_masks)]
+                visible = None
+                if model.masking == "region_visible":
+                    visible = visible_pixels(masks[-1], model.region_num_visible, model.grid, model.patch_size)
+                regions = self._draw_regions(runs, crop, generator, visible)
+            case "region_biased":
+                regions = self._draw_regions(runs, crop, generator)
+                masks = [region_biased_permutation(regions, model.grid, generator) for _ in range(num_masks)]
+            case _:
+                assert_never(model.masking)
+        return regions, masks[0], None if model.shared_mask else masks[1]
+
+    def _draw_regions(
+        self, runs: LabelRuns, crop: Crop, generator: np.random.Generator, visible: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw regions, of all or of those with a visible pixel; shape (R, h, w) bool."""
+        return draw_regions(
             runs,
             crop,
-            model.image_hw,
-            num_regions=self._data.num_regions,
+            self._model.image_hw,
+            num_regions=self._model.num_regions,
             generator=generator,
             area=self._data.region_area,
             visible=visible,
         )
-        return pack_bits(regions)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -155,11 +176,17 @@ def collate(samples: Sequence[Sample]) -> Batch:
     images = [sample.image for sample in samples]
     if len({image.dtype for image in images}) > 1:
         images = [image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257) for image in images]
-    regions = [sample.regions for sample in samples if sample.regions is not None]
-    assert len(regions) in (0, len(samples))
     return Batch(
         torch.from_numpy(np.stack(images)),
-        torch.from_numpy(np.stack(regions)) if regions else None,
+        _stack([sample.regions for sample in samples]),
         torch.from_numpy(np.stack([sample.ids_shuffle for sample in samples])),
+        _stack([sample.region_ids_shuffle for sample in samples]),
         tuple(skipped for sample in samples for skipped in sample.skipped),
     )
+
+
+def _stack(arrays: Sequence[np.ndarray | None]) -> Tensor | None:
+    """Stack what all samples have, or none."""
+    present = [array for array in arrays if array is not None]
+    assert len(present) in (0, len(arrays))
+    return torch.from_numpy(np.stack(present)) if present else None

@@ -1,4 +1,4 @@
-"""Transformer blocks and the layers inside them."""
+"""Transformer blocks and the layers inside them. All attention is fused; no attention map is ever made."""
 
 from functools import partial
 
@@ -7,6 +7,8 @@ from timm.layers.mlp import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
+
+from rmae.ops.patches import gather_patches
 
 layer_norm = partial(nn.LayerNorm, eps=1e-6)
 """The method's layer norm: `layer_norm(dim)`."""
@@ -20,6 +22,46 @@ def build_blocks(*, depth: int, embed_dim: int, num_heads: int, mlp_ratio: float
             for _ in range(depth)
         )
     )
+
+
+def run_blocks(blocks: nn.Sequential, tokens: Tensor, ids: Tensor | None) -> Tensor:
+    """Run blocks of `build_blocks`, and finish only the tokens that are asked for.
+
+    In the last block the others serve as keys and values alone: a quarter of its work, with three quarters hidden.
+
+    Args:
+        blocks: At least one.
+        tokens: Shape (B, T, C).
+        ids: Tokens to finish, shape (B, N) int64; None = all.
+
+    Returns:
+        Shape (B, N, C) in the order of the ids, or (B, T, C).
+    """
+    if ids is None:
+        return blocks(tokens)
+    *earlier, last = blocks
+    assert isinstance(last, Block)
+    assert isinstance(last.attn, Attention)
+    for block in earlier:
+        tokens = block(tokens)
+    picked = gather_patches(tokens, ids) + _attend_from(last.attn, last.norm1(tokens), ids)
+    return picked + last.mlp(last.norm2(picked))
+
+
+def _attend_from(attention: Attention, tokens: Tensor, ids: Tensor) -> Tensor:
+    """The self-attention among tokens (B, T, C), for the tokens `ids` (B, N) alone; returns (B, N, C)."""
+    sizes = [tokens.shape[-1], 2 * tokens.shape[-1]]
+    q_weight, kv_weight = attention.qkv.weight.split(sizes)
+    q_bias, kv_bias = attention.qkv.bias.split(sizes)
+    q = functional.linear(gather_patches(tokens, ids), q_weight, q_bias)  # (B, N, C)
+    k, v = functional.linear(tokens, kv_weight, kv_bias).chunk(2, dim=-1)  # (B, T, C) each
+    return attention.proj(_attend(q, k, v, attention.num_heads))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
+    """Multi-head attention from q (B, N, C) to k and v (B, T, C); returns (B, N, C)."""
+    q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (q, k, v))  # (B, heads, ., C/heads)
+    return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class CrossAttention(nn.Module):
@@ -38,12 +80,18 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, queries: Tensor, context: Tensor) -> Tensor:
-        """Attend from queries (B, R, C) to a context (B, T, C); returns (B, R, C)."""
-        q = self.q(queries).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, R, C/heads)
-        kv = self.kv(context).unflatten(-1, (2, self.num_heads, -1))  # (B, T, 2, heads, C/heads)
-        k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, T, C/heads) each
-        attended = functional.scaled_dot_product_attention(q, k, v)
-        return self.proj(attended.transpose(1, 2).flatten(2))
+        """Attend to a context.
+
+        Args:
+            queries: Shape (B*G, N, C); the G sequences of an image stand next to each other.
+            context: Shape (B, T, C), one for each image; its keys and values are made once for all G.
+
+        Returns:
+            Shape (B*G, N, C).
+        """
+        q = self.q(queries).reshape(len(context), -1, queries.shape[-1])  # (B, G*N, C)
+        k, v = self.kv(context).chunk(2, dim=-1)  # (B, T, C) each
+        return self.proj(_attend(q, k, v, self.num_heads)).view_as(queries)
 
 
 class CrossBlock(nn.Module):
@@ -64,8 +112,21 @@ class CrossBlock(nn.Module):
         self.norm3 = layer_norm(embed_dim)
         self.mlp = Mlp(embed_dim, int(embed_dim * mlp_ratio))
 
-    def forward(self, queries: Tensor, context: Tensor) -> Tensor:
-        """Update queries (B, R, C) from each other and from a context (B, T, C), which is taken as it stands."""
-        queries = queries + self.attn(self.norm1(queries))
-        queries = queries + self.cross_attn(self.norm2(queries), context)
-        return queries + self.mlp(self.norm3(queries))
+    def forward(self, tokens: Tensor, context: Tensor, ids: Tensor | None = None) -> Tensor:
+        """Update tokens from each other and from a context.
+
+        Args:
+            tokens: Shape (B*G, N, C).
+            context: Shape (B, T, C), taken as it stands.
+            ids: Tokens to finish, shape (B*G, N') int64; the others serve the self-attention alone. None = all.
+
+        Returns:
+            Shape (B*G, N', C) in the order of the ids, or (B*G, N, C).
+        """
+        normed = self.norm1(tokens)
+        if ids is None:
+            tokens = tokens + self.attn(normed)
+        else:
+            tokens = gather_patches(tokens, ids) + _attend_from(self.attn, normed, ids)
+        tokens = tokens + self.cross_attn(self.norm2(tokens), context)
+        return tokens + self.mlp(self.norm3(tokens))

@@ -1,16 +1,19 @@
 """Putting a model together from its configuration."""
 
+from typing import assert_never
+
 import torch
 from torch import nn
 
 from rmae.config import ModelConfig
 from rmae.models.encoder import build_encoder
+from rmae.models.length_decoder import LengthDecoder
+from rmae.models.map_decoder import BatchDecoder, ChannelDecoder, MapDecoder
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.pixel_decoder import PixelDecoder
 from rmae.models.region_branch import RegionBranch
-from rmae.models.region_decoder import RegionDecoder
 from rmae.models.region_encoder import RegionEncoder
-from rmae.models.sequence_decoder import SequenceDecoder
+from rmae.models.sequence_decoder import BlindSequenceDecoder, SequenceDecoder
 
 
 def build_model(config: ModelConfig, *, generator: torch.Generator | None = None) -> MaskedAutoencoder:
@@ -63,35 +66,80 @@ def _build_pixel_decoder(config: ModelConfig) -> PixelDecoder:
         mlp_ratio=config.mlp_ratio,
         grid=config.grid,
     )
-    patch_values = config.patch_size**2 * config.channels
-    return PixelDecoder(sequence=sequence, embed_dim=config.decoder_embed_dim, patch_values=patch_values)
+    return PixelDecoder(
+        sequence=sequence,
+        embed_dim=config.decoder_embed_dim,
+        patch_values=config.patch_size**2 * config.channels,
+        query_dim=config.region_embed_dim if config.regions_feed_pixels else None,
+    )
 
 
 def _build_region_branch(config: ModelConfig) -> RegionBranch:
     return RegionBranch(
         encoder=RegionEncoder(
             patch_size=config.patch_size,
+            channels=config.num_regions if config.region_variant == "channel" else 1,
             embed_dim=config.region_embed_dim,
             depth=config.region_encoder_depth,
             num_heads=config.region_encoder_num_heads,
             mlp_ratio=config.mlp_ratio,
             grid=config.grid,
         ),
-        neck=SequenceDecoder(
-            in_dim=config.encoder_shape.embed_dim,
+        neck=_build_neck(config),
+        decoder=_build_region_decoder(config),
+    )
+
+
+def _build_neck(config: ModelConfig) -> SequenceDecoder | BlindSequenceDecoder:
+    if not config.pixels_feed_regions:
+        return BlindSequenceDecoder(
             embed_dim=config.region_embed_dim,
             depth=config.neck_depth,
             num_heads=config.region_decoder_num_heads,
             mlp_ratio=config.mlp_ratio,
             grid=config.grid,
-        ),
-        decoder=RegionDecoder(
-            embed_dim=config.region_embed_dim,
-            depth=config.region_decoder_depth,
-            num_heads=config.region_decoder_num_heads,
-            mlp_ratio=config.mlp_ratio,
-            patch_size=config.patch_size,
-        ),
+        )
+    return SequenceDecoder(
+        in_dim=config.encoder_shape.embed_dim,
+        embed_dim=config.region_embed_dim,
+        depth=config.neck_depth,
+        num_heads=config.region_decoder_num_heads,
+        mlp_ratio=config.mlp_ratio,
+        grid=config.grid,
+    )
+
+
+def _build_region_decoder(config: ModelConfig) -> LengthDecoder | BatchDecoder | ChannelDecoder:
+    embed_dim, patch_size = config.region_embed_dim, config.patch_size
+    match config.region_variant:
+        case "length":
+            return LengthDecoder(
+                embed_dim=embed_dim,
+                depth=config.region_decoder_depth,
+                num_heads=config.region_decoder_num_heads,
+                mlp_ratio=config.mlp_ratio,
+                patch_size=patch_size,
+            )
+        case "batch":
+            return BatchDecoder(maps=_build_map_decoder(config), embed_dim=embed_dim, patch_size=patch_size)
+        case "channel":
+            return ChannelDecoder(
+                maps=_build_map_decoder(config),
+                embed_dim=embed_dim,
+                patch_size=patch_size,
+                num_regions=config.num_regions,
+            )
+        case _:
+            assert_never(config.region_variant)
+
+
+def _build_map_decoder(config: ModelConfig) -> MapDecoder:
+    return MapDecoder(
+        embed_dim=config.region_embed_dim,
+        depth=config.region_decoder_depth,
+        num_heads=config.region_decoder_num_heads,
+        mlp_ratio=config.mlp_ratio,
+        grid=config.grid,
     )
 
 

@@ -25,7 +25,13 @@ class Completion(NamedTuple):
 
 @torch.no_grad()
 def complete(
-    model: MaskedAutoencoder, images: Tensor, regions: Tensor | None, ids_shuffle: Tensor, *, normalize_pixels: bool
+    model: MaskedAutoencoder,
+    images: Tensor,
+    regions: Tensor | None,
+    ids_shuffle: Tensor,
+    *,
+    region_ids_shuffle: Tensor | None = None,
+    normalize_pixels: bool,
 ) -> Completion:
     """Hide patches, predict them, and put the result back into pictures.
 
@@ -34,13 +40,14 @@ def complete(
         images: Shape (B, M, H, W) float, normalised.
         regions: Shape (B, R, H, W) bool, or None.
         ids_shuffle: Shape (B, L) int64, the visible patches first.
+        region_ids_shuffle: The same for the region maps; None takes `ids_shuffle`.
         normalize_pixels: Whether the model was trained on per-patch normalised pixels. Its predictions are then
             brought back with each true patch's mean and deviation, which the prediction alone does not tell.
 
     Returns:
         The completion, on the device of the images.
     """
-    output = model(images, regions, ids_shuffle, predict_visible=True)
+    output = model(images, regions, ids_shuffle, region_ids_shuffle=region_ids_shuffle, predict_visible=True)
     patch_size, grid = model.config.patch_size, model.config.grid
     reconstruction = probability = None
     if output.pixel_prediction is not None:

@@ -32,6 +32,7 @@ def pretrain_losses(
     region_weight: float = 1.0,
     background_weight: float = 1.0,
     region_loss: Literal["bce", "l2"] = "bce",
+    balance_area: bool = False,
 ) -> Losses:
     """Compare predictions with what was hidden.
 
@@ -44,6 +45,8 @@ def pretrain_losses(
         region_weight: Weight of the region loss in the total.
         background_weight: Weight in the region loss of pixels outside the region.
         region_loss: "bce" = binary cross-entropy with logits, "l2" = squared error of the probability.
+        balance_area: Let the pixels of each region and those outside count for half of its loss each, by how many of
+            them are hidden; a region that is hidden nowhere, or everywhere, is averaged as it is.
 
     Returns:
         The three losses.
@@ -60,7 +63,9 @@ def pretrain_losses(
     if output.region_logits is not None:
         if regions is None:
             raise ValueError("the output holds region predictions, so the regions that the model saw are needed too")
-        region = _region_loss(_widen(output.region_logits), output, regions, background_weight, region_loss)
+        region = _region_loss(
+            _widen(output.region_logits), output, regions, background_weight, region_loss, balance_area
+        )
     return Losses(pixel_weight * pixel + region_weight * region, pixel, region)
 
 
@@ -90,6 +95,7 @@ def _region_loss(
     regions: Tensor,
     background_weight: float,
     region_loss: Literal["bce", "l2"],
+    balance_area: bool,
 ) -> Tensor:
     patch_size = math.isqrt(logits.shape[-1])
     target = gather_patches(patchify(regions.unsqueeze(2), patch_size), output.region_ids)  # (B, R, N', P*P) bool
@@ -103,7 +109,20 @@ def _region_loss(
     if background_weight != 1:
         # Divided by the number of pixels, not of weights, as the method has it.
         loss = torch.where(target, loss, background_weight * loss)
+    if balance_area:
+        loss = loss * _balance(target, output.region_hidden, loss.dtype)
     return _mean_where(loss.mean(dim=(1, 3)), output.region_hidden)
+
+
+def _balance(target: Tensor, hidden: Tensor, dtype: torch.dtype) -> Tensor:
+    """Weights (B, R, N, P*P) under which the two sides of each region count alike on its hidden patches (B, N)."""
+    where = hidden[:, None, :, None]
+    num_pixels = hidden.sum(1, dtype=dtype).view(-1, 1, 1, 1) * target.shape[-1]
+    num_inside = (target & where).sum((2, 3), keepdim=True, dtype=dtype)  # (B, R, 1, 1)
+    num_outside = num_pixels - num_inside
+    one_sided = (num_inside == 0) | (num_outside == 0)
+    weights = torch.where(target, num_pixels / (2 * num_inside), num_pixels / (2 * num_outside))
+    return weights.masked_fill(one_sided, 1.0)
 
 
 def _mean_where(losses: Tensor, hidden: Tensor) -> Tensor:

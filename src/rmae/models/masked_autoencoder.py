@@ -70,7 +70,7 @@ class MaskedAutoencoder(nn.Module):
 
         Args:
             images: Shape (B, M, H, W) float, normalised.
-            regions: Shape (B, R, H, W) bool; None leaves the region branch out.
+            regions: Shape (B, R, H, W) bool, of any R but in the `channel` variant; None leaves the region branch out.
             ids_shuffle: Shape (B, L) int64, a permutation of the patches per image; the first K are visible.
             region_ids_shuffle: The same for the region maps; None takes `ids_shuffle`.
             predict_visible: Predict all patches in raster order instead of the hidden ones in the order of the ids.
@@ -79,22 +79,33 @@ class MaskedAutoencoder(nn.Module):
             Predictions of the parts that the model has.
 
         Raises:
-            ValueError: Regions are given to a model without a region branch.
+            ValueError: Regions are given to a model without a region branch, or to one of the `channel` variant in
+                another number than it was built for.
         """
-        if regions is not None and self.region_branch is None:
-            raise ValueError("this model has no region branch, so it takes no regions; give None")
+        if regions is not None:
+            self._check_regions(regions.shape[1])
         if region_ids_shuffle is None:
             region_ids_shuffle = ids_shuffle
         pixel_ids, pixel_hidden = _patches_to_predict(ids_shuffle, self.num_visible, predict_visible)
         region_ids, region_hidden = _patches_to_predict(region_ids_shuffle, self.region_num_visible, predict_visible)
         encoded = encode_visible(self.encoder, images, ids_shuffle[:, : self.num_visible])
-        pixel_prediction = region_logits = None
-        if self.pixel_decoder is not None:
-            pixel_prediction = self.pixel_decoder(encoded, ids_shuffle, pixel_ids)
+        pixel_prediction = region_logits = queries = None
         if self.region_branch is not None and regions is not None:
-            region_ids_keep = region_ids_shuffle[:, : self.region_num_visible]
-            region_logits = self.region_branch(encoded, regions, ids_shuffle, region_ids_keep, region_ids)
+            region_logits, queries = self.region_branch(
+                encoded, regions, ids_shuffle, region_ids_shuffle, self.region_num_visible, region_ids
+            )
+        if self.pixel_decoder is not None:
+            pixel_prediction = self.pixel_decoder(encoded, ids_shuffle, pixel_ids, queries)
         return PretrainOutput(pixel_prediction, region_logits, pixel_ids, region_ids, pixel_hidden, region_hidden)
+
+    def _check_regions(self, num_regions: int) -> None:
+        if self.region_branch is None:
+            raise ValueError("this model has no region branch, so it takes no regions; give None")
+        if self.config.region_variant == "channel" and num_regions != self.config.num_regions:
+            raise ValueError(
+                f"there are {num_regions} regions an image, but this model's channels are made for "
+                f"{self.config.num_regions}; give that many, or train with region_variant length or batch"
+            )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the model as a folder that `rmae.load` reads: `model.safetensors` and `config.json`.

@@ -1,4 +1,4 @@
-"""The region encoder: a small transformer on the visible patches of every region map."""
+"""The region encoder: a small transformer on the visible patches of region maps."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,10 +9,11 @@ from rmae.ops.positions import sincos_positions
 
 
 class RegionEncoder(nn.Module):
-    """Encodes each region map by itself, from its visible patches.
+    """Encodes maps from their visible patches, each by itself; a map has one region, or several as its channels.
 
     Args:
         patch_size: P in pixels.
+        channels: Regions of a map: 1, or R in the `channel` variant.
         embed_dim: C.
         depth: Number of blocks.
         num_heads: Attention heads.
@@ -23,11 +24,20 @@ class RegionEncoder(nn.Module):
     pos_embed: Tensor
 
     def __init__(
-        self, *, patch_size: int, embed_dim: int, depth: int, num_heads: int, mlp_ratio: float, grid: tuple[int, int]
+        self,
+        *,
+        patch_size: int,
+        channels: int,
+        embed_dim: int,
+        depth: int,
+        num_heads: int,
+        mlp_ratio: float,
+        grid: tuple[int, int],
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
-        self.patch_embed = nn.Conv2d(1, embed_dim, kernel_size=patch_size, stride=patch_size)
+        self.channels = channels
+        self.patch_embed = nn.Conv2d(channels, embed_dim, kernel_size=patch_size, stride=patch_size)
         self.register_buffer("pos_embed", sincos_positions(embed_dim, grid)[:, 1:], persistent=False)
         self.blocks = build_blocks(depth=depth, embed_dim=embed_dim, num_heads=num_heads, mlp_ratio=mlp_ratio)
 
@@ -35,17 +45,19 @@ class RegionEncoder(nn.Module):
         """Encode region maps.
 
         Args:
-            regions: Shape (B, R, H, W) bool.
+            regions: Shape (B, R, H, W) bool; R is a multiple of the regions of a map.
             ids_keep: Visible patches, the same for all regions of an image, shape (B, K) int64.
 
         Returns:
-            Shape (B, R, K, C).
+            Shape (B, G, K, C) of G maps: (B, R, K, C), or (B, 1, K, C) where a map has R channels.
         """
-        batch_size, num_regions = regions.shape[:2]
-        patches = patchify(regions.unsqueeze(2), self.patch_size)  # (B, R, L, P*P) bool
-        visible = gather_patches(patches, ids_keep).to(self.patch_embed.weight.dtype) - 0.5  # (B, R, K, P*P)
+        batch_size = len(regions)
+        maps = regions.unflatten(1, (-1, self.channels))  # (B, G, R/G, H, W)
+        patches = patchify(maps, self.patch_size)  # (B, G, L, P*P*R/G) bool
+        visible = gather_patches(patches, ids_keep).to(self.patch_embed.weight.dtype) - 0.5  # (B, G, K, P*P*R/G)
         # The convolution as a product: its kernels do not overlap, and only visible patches reach it.
-        tokens = functional.linear(visible, self.patch_embed.weight.flatten(1), self.patch_embed.bias)  # (B, R, K, C)
+        weight = self.patch_embed.weight.permute(0, 2, 3, 1).flatten(1)  # (C, P*P*R/G)
+        tokens = functional.linear(visible, weight, self.patch_embed.bias)  # (B, G, K, C)
         positions = gather_patches(self.pos_embed.expand(batch_size, -1, -1), ids_keep)  # (B, K, C)
         tokens = tokens + positions.unsqueeze(1)
-        return self.blocks(tokens.flatten(0, 1)).unflatten(0, (batch_size, num_regions))
+        return self.blocks(tokens.flatten(0, 1)).unflatten(0, (batch_size, -1))

@@ -3,24 +3,23 @@
 import torch
 from torch import Tensor
 
-from rmae.ops.patches import gather_patches
+from rmae.ops.patches import patch_index
 
 
 def insert_mask_tokens(visible: Tensor, mask_token: Tensor, ids_shuffle: Tensor) -> Tensor:
     """Put visible tokens back to their places and a mask token everywhere else.
 
     Args:
-        visible: Tokens of the first K patches of `ids_shuffle`, shape (B, K, C).
+        visible: Tokens of the first K patches of `ids_shuffle`, shape (B, ..., K, C).
         mask_token: Shape (1, 1, C).
         ids_shuffle: Shape (B, L) int64, a permutation of the patches per image.
 
     Returns:
-        Tokens of all patches in raster order, shape (B, L, C).
+        Tokens of all patches in raster order, shape (B, ..., L, C).
     """
-    num_hidden = ids_shuffle.shape[1] - visible.shape[1]
-    hidden = mask_token.to(visible.dtype).expand(visible.shape[0], num_hidden, -1)
-    ids_restore = ids_shuffle.argsort(dim=1)
-    return gather_patches(torch.cat([visible, hidden], dim=1), ids_restore)
+    *batch, num_visible, width = visible.shape
+    masked = mask_token.to(visible.dtype).expand(*batch, ids_shuffle.shape[1], width)
+    return masked.scatter(-2, patch_index(visible, ids_shuffle[:, :num_visible]), visible)
 
 
 def hidden_patches(ids_shuffle: Tensor, num_visible: int) -> Tensor:

@@ -49,6 +49,19 @@ def gather_patches(patches: Tensor, ids: Tensor) -> Tensor:
     Returns:
         Shape (B, ..., N, C), same dtype as `patches`.
     """
+    return patches.gather(-2, patch_index(patches, ids))
+
+
+def patch_index(patches: Tensor, ids: Tensor) -> Tensor:
+    """Ids as an index along the patch dimension, as `gather` and `scatter` take it.
+
+    Args:
+        patches: Shape (B, ..., L, C); only the shape matters.
+        ids: Shape (B, N) int64.
+
+    Returns:
+        Shape (B, ..., N, C) int64, without memory of its own.
+    """
     between = patches.ndim - 3
     index = ids.reshape(ids.shape[0], *(1,) * between, ids.shape[1], 1)
-    return patches.gather(-2, index.expand(*patches.shape[:-2], ids.shape[1], patches.shape[-1]))
+    return index.expand(*patches.shape[:-2], ids.shape[1], patches.shape[-1])

@@ -20,7 +20,6 @@ from rmae.data.samples import Batch, PretrainSamples
 from rmae.data.skips import SkipLog
 from rmae.interruption import StopSignal, TrainingStopped
 from rmae.models.build import build_model, num_trainable_parameters
-from rmae.models.losses import Losses, pretrain_losses
 from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.metrics import MetricLog, Metrics, MetricWindow
@@ -28,6 +27,7 @@ from rmae.training.optimizer import build_optimizer
 from rmae.training.progress_line import ProgressLine
 from rmae.training.run_folder import RunFolder
 from rmae.training.schedule import lr_factor
+from rmae.training.step import compute_losses
 
 _PRECISION = {"float32": "32-true", "bf16": "bf16-mixed"}
 
@@ -92,7 +92,8 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
                 batch = next(batches)
                 skips.add(batch.skipped)
                 with fabric.no_backward_sync(learner.wrapped, enabled=step < accumulate - 1):
-                    losses = _losses(config, learner.wrapped, *to_device(batch, fabric.device, mean=mean, std=std))
+                    inputs = to_device(batch, fabric.device, mean=mean, std=std)
+                    losses = compute_losses(learner.wrapped, inputs, config.loss)
                     fabric.backward(losses.total / accumulate)
                 values[:3] += torch.stack(losses).detach() / accumulate
             skips.check()
@@ -164,21 +165,6 @@ def _order(config: PretrainConfig, num_samples: int, *, rank: int, world_size: i
         seed=config.run.seed,
         first_update=first_update,
         num_updates=config.optimizer.num_updates(num_samples),
-    )
-
-
-def _losses(
-    config: PretrainConfig, model: nn.Module, images: Tensor, regions: Tensor | None, ids_shuffle: Tensor
-) -> Losses:
-    return pretrain_losses(
-        model(images, regions, ids_shuffle),
-        images,
-        regions,
-        normalize_pixels=config.loss.normalize_pixels,
-        pixel_weight=config.loss.pixel_weight,
-        region_weight=config.loss.region_weight,
-        background_weight=config.loss.background_weight,
-        region_loss=config.loss.region_loss,
     )
 
 

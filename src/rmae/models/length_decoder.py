@@ -1,4 +1,4 @@
-"""The region decoder, `length` variant: one query a region, so that the sequence grows by one token a region."""
+"""The region decoder of the `length` variant: one query a region, so that the sequence grows by one token a region."""
 
 from timm.layers.attention import Attention
 from timm.layers.mlp import Mlp
@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rmae.models.blocks import CrossBlock, layer_norm
+from rmae.models.region_prediction import RegionPrediction
 from rmae.ops.patches import gather_patches
 
 
@@ -32,7 +33,7 @@ class ExpandingBlock(nn.Module):
         return self.mlp(self.norm2(expanded))
 
 
-class RegionDecoder(nn.Module):
+class LengthDecoder(nn.Module):
     """Completes region maps from pooled region tokens and the pixel context.
 
     Equivariant: permuting the regions permutes the predictions, since regions meet only in self-attention.
@@ -58,19 +59,28 @@ class RegionDecoder(nn.Module):
         self.expansion = ExpandingBlock(embed_dim=embed_dim, num_heads=num_heads)
         self.prediction = nn.Linear(embed_dim, patch_size**2)
 
-    def forward(self, region_tokens: Tensor, context: Tensor, ids_predict: Tensor) -> Tensor:
+    @property
+    def attends_to_context(self) -> bool:
+        """Whether the whole context is used, and not only that of the places to predict."""
+        return len(self.blocks) > 0
+
+    def forward(self, tokens: Tensor, context: Tensor, ids_shuffle: Tensor, ids_predict: Tensor) -> RegionPrediction:
         """Predict patches of every region map.
 
         Args:
-            region_tokens: Visible tokens of each region, shape (B, R, K, C).
-            context: The neck's output, class token first, shape (B, 1 + L, C).
+            tokens: Visible tokens of each region, shape (B, R, K, C).
+            context: The neck's output: where the decoder attends to it, class token and all places, shape
+                (B, 1 + L, C); else the places to predict, shape (B, N, C).
+            ids_shuffle: The region maps' permutation, shape (B, L) int64; not used, since tokens are pooled.
             ids_predict: Patches to predict, shape (B, N) int64.
 
         Returns:
-            One logit a pixel, shape (B, R, N, P*P).
+            Logits and queries.
         """
-        queries = self.query_proj(self.query_norm(region_tokens.mean(dim=2)))  # (B, R, C)
-        for block in self.blocks:
-            queries = block(queries, context)
-        places = gather_patches(context[:, 1:], ids_predict)  # (B, N, C)
-        return self.prediction(functional.gelu(self.expansion(queries, places)))
+        pooled = self.query_proj(self.query_norm(tokens.mean(dim=2)))  # (B, R, C)
+        queries, places = pooled, context
+        if self.attends_to_context:
+            for block in self.blocks:
+                queries = block(queries, context)
+            places = gather_patches(context, ids_predict + 1)  # (B, N, C)
+        return RegionPrediction(self.prediction(functional.gelu(self.expansion(queries, places))), pooled)
