@@ -20,7 +20,7 @@ class LossConfig:
     """Weight in the region loss of pixels outside the region, >= 0."""
     balance_area: bool = False
     """Let the pixels inside and outside of a region count for half of its loss each, whatever its area.
-    background_weight comes on top."""
+    The weight of the background comes on top."""
     region_loss: Literal["bce", "l2"] = "bce"
     """Region loss: binary cross-entropy, or squared error of the probability."""
 

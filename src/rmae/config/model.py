@@ -35,12 +35,12 @@ class ModelConfig:
     """What is reconstructed: mae = pixels, rae = regions, rmae = both."""
     region_variant: Literal["length", "batch", "channel"] = "length"
     """What a region is to the decoder: length = a token, batch = a sample, channel = a channel.
-    length costs little and knows no order of the regions. batch knows none either, and costs as much for each of them.
-    channel costs least, but regions in another order are other regions to it."""
+    With length and batch the order of the regions does not matter; batch costs as much for each of them.
+    With channel, the cheapest, it does."""
     feeding: Literal["pixel_to_region", "region_to_pixel", "both", "none"] = "pixel_to_region"
     """Which branch sees what the other encoded.
-    pixel_to_region completes regions from the encoded pixels; region_to_pixel reconstructs pixels from the regions too.
-    The latter needs the length variant and the task rmae."""
+    With pixel_to_region, regions are completed with the help of the pixels.
+    With region_to_pixel, pixels are with the help of the regions, in the length variant and the task rmae alone."""
     num_regions: int = 8
     """Regions drawn for each image, R, at least 1; a model of the channel variant takes no other number."""
     img_size: int | tuple[int, int] = 224
@@ -58,8 +58,8 @@ class ModelConfig:
     Otherwise the regions have a mask of their own."""
     masking: Literal["uniform", "region_visible", "region_biased"] = "uniform"
     """How patches are hidden: uniform = at random, region_visible = the same, region_biased = whole regions first.
-    region_visible draws only regions that touch a visible patch.
-    region_biased hides regions one after the other until the ratio is met; of the last it may hide a part."""
+    With region_visible, only regions that touch a visible patch are drawn.
+    With region_biased, regions are hidden one after the other until the ratio is met, the last one perhaps in part."""
     size: Literal["micro", "tiny", "small", "base", "large", "huge"] = "base"
     """Pixel encoder, sized as ViT-Ti, S, B, L or H; micro is for trying things out."""
     embed_dim: int | None = None
