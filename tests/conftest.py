@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,9 @@ import pytest
 from PIL import Image
 
 from rmae.config import DataConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
+
+# Tests run side by side, one on each core; threads of one would wait for those of another at every operation.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

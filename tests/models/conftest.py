@@ -8,6 +8,7 @@ from rmae import ModelConfig, build_model
 TINY = dict(
     img_size=(32, 48), patch_size=8, embed_dim=32, depth=2, num_heads=2, decoder_embed_dim=16, decoder_depth=1,
     decoder_num_heads=2, region_embed_dim=16, region_encoder_num_heads=2, region_decoder_num_heads=2,
+    num_regions=3,
 )  # fmt: skip
 
 
@@ -32,6 +33,12 @@ class Case:
             self.ids_shuffle,
             **options,
         )
+
+    def patches(self, ids):
+        """The pixels of some patches, (B, 1, H, W) bool."""
+        chosen = torch.zeros(2, self.ids_shuffle.shape[1], dtype=torch.bool).scatter(1, ids, True)
+        size, grid = self.config.patch_size, self.config.grid
+        return chosen.view(2, 1, *grid).repeat_interleave(size, 2).repeat_interleave(size, 3)
 
 
 @pytest.fixture

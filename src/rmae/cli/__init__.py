@@ -27,7 +27,12 @@ _COMMANDS = {
     "presets": _Command("List the named runs with their numbers of parameters.", "pretrain", "presets"),
     "regions make": _Command("Make the regions of a data set and store them.", "regions", "make"),
     "regions show": _Command("Show regions over pictures, with counts and areas.", "regions", "show"),
-    "benchmark regions": _Command("Measure the making of regions beside scikit-image's.", "benchmark", "regions"),
+    "benchmark regions": _Command(
+        "Measure the making of regions beside scikit-image's.", "benchmark_regions", "benchmark_regions"
+    ),
+    "benchmark flops": _Command(
+        "Count and time what a model's choices cost, beside MAE.", "benchmark_flops", "benchmark_flops"
+    ),
 }
 
 

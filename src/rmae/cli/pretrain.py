@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rmae.cli.parsing import UsageError, parse, suggest
+from rmae.cli.parsing import parse
+from rmae.cli.preset_argument import preset_named, split_preset
 from rmae.cli.region_sources import region_source_registry
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def pretrain(arguments: list[str]) -> None:
     chosen = parse(
         PretrainArguments,
         "pretrain",
-        _without_preset(arguments),
+        split_preset(arguments)[1],
         default=default,
         operands="[PRESET]",
         registry=region_source_registry(default.config.data.regions),
@@ -51,22 +52,14 @@ def pretrain(arguments: list[str]) -> None:
     print(f"report: {run_folder / 'report.html'}")
 
 
-def _without_preset(arguments: list[str]) -> list[str]:
-    return arguments[1:] if arguments and not arguments[0].startswith("-") else arguments
-
-
 def _default_config(arguments: list[str]) -> "PretrainConfig":
     """The configuration that the flags change: of the preset, or of the run that is resumed."""
-    from rmae.presets import PRESETS, preset
-
-    name = "demo" if _without_preset(arguments) is arguments else arguments[0]
-    if name not in PRESETS:
-        raise UsageError(f"there is no preset {name!r}{suggest(name, PRESETS)}")
+    of_preset = preset_named(split_preset(arguments)[0] or "demo")
     if "--resume" in arguments and (out := _value_of("--out", arguments)):
         from rmae.training.run_folder import read_run
 
         return read_run(Path(out)).config()
-    return preset(name)
+    return of_preset
 
 
 def _value_of(flag: str, arguments: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Measurements."""
+"""Measuring how regions are made."""
 
 import json
 import shlex
@@ -8,7 +8,7 @@ from pathlib import Path
 from rmae.cli.parsing import UsageError, parse
 
 
-def regions(arguments: list[str]) -> None:
+def benchmark_regions(arguments: list[str]) -> None:
     """Measure the making of regions."""
 
     @dataclass(frozen=True, kw_only=True)

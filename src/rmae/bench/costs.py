@@ -1,0 +1,148 @@
+"""What a training step of each model costs, beside MAE's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+
+from rmae.bench.machine import describe_machine
+from rmae.bench.macs import count_macs
+from rmae.bench.memory import peak_memory
+from rmae.bench.step import TrainingStep
+from rmae.bench.stopwatch import time_side_by_side
+from rmae.config import LossConfig, ModelConfig
+
+NUMS_REGIONS = (1, 2, 4, 8, 16, 32, 64)
+"""Numbers of regions for which the cost of a variant is counted."""
+
+_PACKAGES = ("torch", "timm", "lightning-fabric", "numpy")
+
+
+class Candidate(NamedTuple):
+    """A model to measure."""
+
+    name: str
+    model: ModelConfig
+    loss: LossConfig
+
+
+def mae_of(model: ModelConfig) -> ModelConfig:
+    """The same pixel encoder and pixel decoder without regions: what a model's cost is compared with."""
+    regions = {name: field.default for name, field in ModelConfig.__dataclass_fields__.items() if _is_of_regions(name)}
+    return replace(model, **(regions | {"task": "mae"}))
+
+
+def _is_of_regions(name: str) -> bool:
+    return "region" in name or name in ("feeding", "neck_depth", "shared_mask", "masking")
+
+
+def measure_costs(
+    candidates: Sequence[Candidate],
+    *,
+    batch_size: int,
+    repeats: int,
+    fabric: Fabric,
+    report: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any]:
+    """Count and time a training step of each model, and of the MAE that it extends, side by side.
+
+    Two models are in memory at a time: a model and its MAE, whose steps are timed in turn.
+
+    Args:
+        candidates: Models of tasks with regions, or MAEs.
+        batch_size: Images in a step.
+        repeats: How often each step is timed.
+        fabric: Device and precision.
+        report: Is told what is being measured.
+
+    Returns:
+        What `json.dumps` takes: `rows`, in the order of the candidates, each after the MAE that it is compared with. A
+        row has `name`, `mae` (the name of that MAE), `macs_forward`, `macs_backward`, `macs_region_branch` and
+        `macs_neck` of one image, `parameters` (trainable ones), `peak_memory_bytes` and `step_ms`; and
+        `..._over_mae` of MACs (both passes), parameters, memory and time. Besides, `machine` and what was asked for.
+    """
+    rows: list[dict[str, Any]] = []
+    baselines = list(dict.fromkeys(mae_of(candidate.model) for candidate in candidates))
+    for number, baseline in enumerate(baselines, start=1):
+        name = "MAE" if len(baselines) == 1 else f"MAE {number}"
+        mine = [candidate for candidate in candidates if mae_of(candidate.model) == baseline]
+        rows += _measure_beside(Candidate(name, baseline, mine[0].loss), mine, batch_size, repeats, fabric, report)
+    return {
+        "batch_size": batch_size,
+        "repeats": repeats,
+        "device": str(fabric.device),
+        "threads": torch.get_num_threads(),
+        "rows": rows,
+        "machine": describe_machine(_PACKAGES),
+    }
+
+
+def _measure_beside(
+    mae: Candidate,
+    others: Sequence[Candidate],
+    batch_size: int,
+    repeats: int,
+    fabric: Fabric,
+    report: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Rows of a MAE and of all models that are compared with it."""
+
+    def measured(candidate: Candidate) -> tuple[TrainingStep, dict[str, Any]]:
+        report(f"measuring {candidate.name}")
+        step = TrainingStep(candidate.model, candidate.loss, batch_size=batch_size, fabric=fabric)
+        step()  # the state of the optimiser is made in the first one
+        macs = count_macs(candidate.model, candidate.loss)
+        return step, {
+            "name": candidate.name,
+            "mae": mae.name,
+            **{f"macs_{part}": number for part, number in macs._asdict().items()},
+            "parameters": step.num_parameters,
+            "peak_memory_bytes": peak_memory(step, held=step.tensors(), device=fabric.device),
+        }
+
+    mae_step, mae_row = measured(mae)
+    rows, mae_times = [mae_row], []
+    for candidate in others:
+        if candidate.model == mae.model:
+            continue
+        step, row = measured(candidate)
+        times = time_side_by_side({"mae": mae_step, "this": step}, repeats=repeats)
+        mae_times.append(times["mae"])
+        rows.append(row | {"step_ms": times["this"], "step_over_mae": times["this"] / times["mae"]})
+    if not mae_times:
+        mae_times.append(time_side_by_side({"mae": mae_step}, repeats=repeats)["mae"])
+    mae_row |= {"step_ms": median(mae_times), "step_over_mae": 1.0}
+    return [row | _over(row, mae_row) for row in rows]
+
+
+def _over(row: dict[str, Any], mae: dict[str, Any]) -> dict[str, float]:
+    def macs(of: dict[str, Any]) -> int:
+        return of["macs_forward"] + of["macs_backward"]
+
+    return {
+        "macs_over_mae": macs(row) / macs(mae),
+        "forward_over_mae": row["macs_forward"] / mae["macs_forward"],
+        "region_branch_over_mae": row["macs_region_branch"] / mae["macs_forward"],
+        "parameters_over_mae": row["parameters"] / mae["parameters"],
+        "peak_memory_over_mae": row["peak_memory_bytes"] / mae["peak_memory_bytes"],
+    }
+
+
+def count_by_num_regions(model: ModelConfig, loss: LossConfig) -> dict[str, dict[int, float]]:
+    """Multiply-accumulates of a step, both passes, times MAE's: of each variant, for each of `NUMS_REGIONS`.
+
+    Args:
+        model: What the variants are of; where regions feed its pixels there is but the `length` variant.
+        loss: How losses are weighted.
+    """
+    mae = count_macs(mae_of(model), loss)
+    variants = ("length",) if model.regions_feed_pixels else ("length", "batch", "channel")
+    costs: dict[str, dict[int, float]] = {variant: {} for variant in variants}
+    for variant, by_number in costs.items():
+        for number in NUMS_REGIONS:
+            macs = count_macs(replace(model, region_variant=variant, num_regions=number), loss)
+            by_number[number] = (macs.forward + macs.backward) / (mae.forward + mae.backward)
+    return costs
