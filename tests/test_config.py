@@ -35,6 +35,19 @@ REFUSED_MODELS = [
     ({"img_size": 16}, "with mask_ratio 0.75 none of the 1 patches is visible"),
     ({"mask_ratio": 1e-17}, "with mask_ratio 1e-17 none of the 196 patches is hidden; at least one must be"),
     ({"region_mask_ratio": 0.999}, "with region_mask_ratio 0.999 none of the 196 patches is visible"),
+    ({"region_variant": "x"}, "region_variant is 'x'; it must be one of length, batch, channel"),
+    (
+        {"feeding": "both", "region_variant": "batch"},
+        "feeding is both, but region_variant batch has no tokens of regions that pixels could see; take region_variant "
+        "length, or feeding pixel_to_region or none",
+    ),
+    ({"feeding": "region_to_pixel", "region_variant": "channel"}, "feeding is region_to_pixel, but region_variant"),
+    ({"feeding": "both", "task": "rae"}, "feeding is both, which needs pixels and regions, but the task is rae; take"),
+    ({"feeding": "region_to_pixel", "task": "mae"}, "feeding is region_to_pixel, which needs pixels and regions, but"),
+    ({"feeding": "none", "task": "rae"}, "the task is rae and feeding is none, so that nothing would train the pixel"),
+    ({"masking": "region_visible", "task": "mae"}, "masking is region_visible, but the task mae has no regions; take"),
+    ({"masking": "region_biased", "task": "mae"}, "masking is region_biased, but the task mae has no regions; take"),
+    ({"shared_mask": False, "task": "mae"}, "shared_mask is off, but the task mae has one mask only; leave it on, or"),
     ({"embed_dim": 30, "num_heads": 3}, "embed_dim is 30; it must be divisible by 4"),
     ({"embed_dim": 100}, "embed_dim 100 is not divisible by num_heads 12"),
     ({"num_heads": 7}, "embed_dim 768 is not divisible by num_heads 7"),
@@ -129,6 +142,33 @@ def test_regions_need_a_source(task: Any):
 
 def test_pixels_alone_need_no_source_of_regions():
     assert PretrainConfig(model=ModelConfig(task="mae"), data=DataConfig(regions=None)).data.regions is None
+
+
+@pytest.mark.parametrize(
+    ("model", "loss"),
+    [
+        ({"task": "mae"}, {"pixel_weight": 0.0}),
+        ({"task": "rae"}, {"region_weight": 0.0}),
+        ({"task": "rmae"}, {"pixel_weight": 0.0, "region_weight": 0.0}),
+        ({"feeding": "none"}, {"pixel_weight": 0.0}),
+        ({"feeding": "region_to_pixel"}, {"pixel_weight": 0.0}),
+    ],
+)
+def test_some_loss_must_train_the_pixel_encoder(model: Any, loss: Any):
+    with pytest.raises(ValueError, match=r"^with the task .* no loss would train the pixel encoder; raise a weight$"):
+        PretrainConfig(model=ModelConfig(**model), loss=LossConfig(**loss))
+
+
+@pytest.mark.parametrize(
+    ("model", "loss"),
+    [
+        ({"task": "rmae"}, {"pixel_weight": 0.0}),
+        ({"task": "rmae", "feeding": "both"}, {"pixel_weight": 0.0}),
+        ({"task": "rmae", "feeding": "none"}, {"region_weight": 0.0}),
+    ],
+)
+def test_one_loss_is_enough(model: Any, loss: Any):
+    PretrainConfig(model=ModelConfig(**model), loss=LossConfig(**loss))
 
 
 def test_statistics_must_be_given_per_channel_or_measured():

@@ -74,6 +74,38 @@ def test_l2_is_the_squared_error_of_the_probability():
     assert losses.region.item() == pytest.approx(0.25)
 
 
+def test_balanced_areas_count_alike_inside_and_outside():
+    """Outside, an undecided model loses ln 2; inside it is certain and wrong, a loss of 10."""
+    regions = torch.zeros(1, 2, 4, 4, dtype=torch.bool)  # four patches of 2 x 2, the last of them visible
+    regions[0, 0, 0, 0] = True  # 1 of the 12 hidden pixels
+    regions[0, 1, 0] = True  # 4 of them
+    regions[0, :, 2:, 2:] = True  # what is visible does not count
+    logits = torch.zeros(1, 2, 4, 4)
+    logits[0, 0, 0, 0] = -10
+    logits[0, 1, :2, :2] = -10
+    hidden = torch.tensor([[True, True, True, False]])
+    images = torch.zeros(1, 3, 4, 4)
+
+    def region_loss(**options):
+        return pretrain_losses(region_output(logits, hidden), images, regions, **options).region.item()
+
+    wrong = 10 + math.log1p(math.exp(-10))
+    assert region_loss() == pytest.approx((((wrong + 11 * LN2) + (4 * wrong + 8 * LN2)) / 12) / 2)
+    assert region_loss(balance_area=True) == pytest.approx((wrong + LN2) / 2)
+    assert region_loss(balance_area=True, background_weight=0.5) == pytest.approx((wrong + 0.5 * LN2) / 2)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_regions_of_one_side_are_averaged_as_they_are(whole):
+    regions = torch.full((1, 1, 2, 2), whole)
+    logits = torch.randn(1, 1, 1, 4, generator=torch.Generator().manual_seed(0))
+    plain, balanced = (
+        pretrain_losses(region_output(logits), torch.zeros(1, 3, 2, 2), regions, balance_area=choice).region
+        for choice in (False, True)
+    )
+    assert balanced == plain
+
+
 def test_the_total_is_weighted(make_case):
     case = make_case()
     output = case.run()

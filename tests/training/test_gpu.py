@@ -4,13 +4,22 @@ import pytest
 import torch
 
 import rmae
+from rmae.config import LossConfig
+from rmae.data.loader import ModelInput
 from rmae.ops.bits import unpack_bits
 from rmae.training.finite import FiniteGuard
 from rmae.training.optimizer import build_optimizer
+from rmae.training.step import compute_losses
 
 
 @pytest.mark.gpu
-def test_a_step_never_makes_the_host_wait(config):
+@pytest.mark.parametrize(
+    "choice",
+    [{}, {"feeding": "both"}, {"feeding": "none"}, {"region_variant": "batch"}, {"region_variant": "channel"}],
+    ids=str,
+)
+def test_a_step_never_makes_the_host_wait(config, change, choice):
+    config = change(config, model=choice)
     device = torch.device("cuda")
     model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0)).to(device)
     optimizer = build_optimizer(model, config.optimizer)
@@ -18,11 +27,12 @@ def test_a_step_never_makes_the_host_wait(config):
     optimizer.found_inf = guard.found_inf
     images = torch.randn(4, 3, 32, 32, device=device)
     packed = torch.randint(0, 256, (4, 3, 32, 4), dtype=torch.uint8, device=device)
-    ids_shuffle = torch.rand(4, 16, device=device).argsort(dim=1)
+    ids_shuffle, region_ids_shuffle = (torch.rand(4, 16, device=device).argsort(dim=1) for _ in range(2))
+    loss = LossConfig(background_weight=0.5, balance_area=True)
 
     def step(update):
         regions = unpack_bits(packed, 32)
-        losses = rmae.pretrain_losses(model(images, regions, ids_shuffle), images, regions, background_weight=0.5)
+        losses = compute_losses(model, ModelInput(images, regions, ids_shuffle, region_ids_shuffle), loss)
         losses.total.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
         guard.check(update, torch.stack([*losses, norm]).detach())

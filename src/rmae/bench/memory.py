@@ -21,8 +21,7 @@ def peak_memory(call: Callable[[], Any], *, held: Iterable[Tensor] = (), device:
     threads); what the libraries below it take from the system does not, nor does NumPy's memory, nor other Python
     threads, nor tensors from before the call that are not in `held`. The count is exact, the same in every run.
 
-    On a CUDA device it is the most that torch had allocated there, whoever made it: `held` is part of that anyway, and
-    so are other models on the device.
+    On a CUDA device these are the storages of `held` and what the call adds, by the allocator's own statistics.
 
     Args:
         call: What to measure, once; what it returns is dropped.
@@ -31,7 +30,7 @@ def peak_memory(call: Callable[[], Any], *, held: Iterable[Tensor] = (), device:
         device: Where the call works, a CPU or a CUDA device.
 
     Returns:
-        Bytes. On a CUDA device the allocator rounds each tensor up.
+        Bytes. On a CUDA device the allocator rounds up what the call adds.
 
     Raises:
         ValueError: The device is of another kind.
@@ -40,15 +39,16 @@ def peak_memory(call: Callable[[], Any], *, held: Iterable[Tensor] = (), device:
         >>> peak_memory(lambda: torch.zeros(1000).clone(), device=torch.device("cpu"))
         8000
     """
+    storages = [tensor.untyped_storage() for tensor in held]
+    held_bytes = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
     match device.type:
         case "cpu":
-            storages = [tensor.untyped_storage() for tensor in held]
-            held_bytes = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
             return held_bytes + _most_alive(_trace_memory(call))
         case "cuda":
             torch.cuda.reset_peak_memory_stats(device)
+            before = torch.cuda.memory_allocated(device)
             call()
-            return torch.cuda.max_memory_allocated(device)
+            return held_bytes + torch.cuda.max_memory_allocated(device) - before
         case _:
             raise ValueError(f"memory can be measured on cpu and cuda devices, found {device}; move the call there")
 
