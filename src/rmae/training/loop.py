@@ -21,6 +21,7 @@ from rmae.data.skips import SkipLog
 from rmae.interruption import StopSignal, TrainingStopped
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
+from rmae.training.devices import build_fabric, check_accelerator
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.metrics import MetricLog, Metrics, MetricWindow
 from rmae.training.optimizer import build_optimizer
@@ -28,8 +29,6 @@ from rmae.training.progress_line import ProgressLine
 from rmae.training.run_folder import RunFolder
 from rmae.training.schedule import lr_factor
 from rmae.training.step import compute_losses
-
-_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
 def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path) -> None:
@@ -43,8 +42,7 @@ def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path) -
     for variable, launcher in (("WORLD_SIZE", "torchrun"), ("SLURM_STEP_NUM_TASKS", "srun, or with one task")):
         if int(os.environ.get(variable, "1")) > 1:
             raise ValueError(f"a run has one process, and {variable} asks for more; start it without {launcher}")
-    if config.run.accelerator == "gpu" and not torch.cuda.is_available():
-        raise ValueError("accelerator is gpu, but torch finds no CUDA device here; take auto or cpu")
+    check_accelerator(config.run.accelerator)
     check_channels(config.model.channels)
     num_samples = len(images.names) * config.data.crops_per_image
     num_updates = _order(config, num_samples, rank=0, world_size=1, first_update=0).num_updates
@@ -132,7 +130,7 @@ class _Learner(NamedTuple):
 
 
 def _set_up(config: PretrainConfig, folder: RunFolder, progress: RunProgress) -> _Learner:
-    fabric = Fabric(accelerator=config.run.accelerator, devices=1, precision=_PRECISION[config.run.precision])  # pyright: ignore[reportArgumentType]
+    fabric = build_fabric(accelerator=config.run.accelerator, precision=config.run.precision)
     fabric.launch()
     if config.run.num_threads is not None:
         torch.set_num_threads(config.run.num_threads)
