@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from rmae.config import PretrainConfig
+from rmae.models.weights import load
 from rmae.runs import pretrain, report
 from rmae.training.run_folder import read_run
 
@@ -190,6 +191,28 @@ def left_and_right(image: np.ndarray, name: str) -> np.ndarray:
     return np.broadcast_to((np.arange(width) >= width // 2).astype(np.int32), (1, height, width))
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"region_variant": "batch", "region_decoder_depth": 2},
+        {"region_variant": "channel", "num_regions": 40},  # more than any picture has, so that they are repeated
+        {"feeding": "both", "masking": "region_biased"},
+        {"shared_mask": False, "region_mask_ratio": 0.5, "masking": "region_visible"},
+    ],
+    ids=str,
+)
+def test_every_choice_ends_with_a_report(
+    choice: dict[str, Any], tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path
+):
+    config = with_model(tiny_config, **choice)
+
+    run = pretrain(with_data(config, regions=left_and_right), data=photo_folder, out=tmp_path / "run")
+
+    assert load(run).config == config.model
+    page = (run / "report.html").read_text()
+    assert page.count('class="region"') == 2  # both regions of the picture held out, each once
+
+
 def test_own_source_of_regions_works(tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path):
     config = with_data(tiny_config, regions=left_and_right)
 
@@ -327,6 +350,11 @@ def test_number_of_workers_may_change(tiny_config: PretrainConfig, finished_run:
         ("model", "depth", "1", 2),
         ("model", "region_mask_ratio", "None", 0.5),
         ("model", "num_regions", "3", 4),
+        ("model", "region_variant", "length", "batch"),
+        ("model", "feeding", "pixel_to_region", "none"),
+        ("model", "masking", "uniform", "region_biased"),
+        ("model", "shared_mask", "True", False),
+        ("loss", "balance_area", "False", True),
         ("optimizer", "batch_size", "4", 2),
         ("run", "seed", "0", 1),
     ],

@@ -31,6 +31,22 @@ def test_visible_patches_are_pasted_and_hidden_ones_predicted(make_case, normali
     assert completion.pixel_hidden.sum(1).tolist() == [18, 18]
 
 
+def test_regions_may_be_hidden_by_a_mask_of_their_own(make_case):
+    case = make_case(region_mask_ratio=0.5)
+    own = case.ids_shuffle.flip(1)
+
+    completion = complete(
+        case.model, case.images, case.regions, case.ids_shuffle, region_ids_shuffle=own, normalize_pixels=False
+    )
+
+    assert torch.equal(completion.region_hidden, torch.ones(2, 24, dtype=torch.bool).scatter(1, own[:, :12], False))
+    visible = case.patches(own[:, :12])
+    shown, true = completion.region_probability, case.regions.double()
+    assert torch.equal(shown.where(visible, 0), true.where(visible, 0))
+    assert not torch.equal(shown, true)
+    assert completion.pixel_hidden.sum(1).tolist() == [18, 18]
+
+
 def test_parts_that_a_model_lacks_are_none(make_case):
     mae, rae = make_case(task="mae"), make_case(task="rae")
     assert complete(mae.model, mae.images, None, mae.ids_shuffle, normalize_pixels=True).region_probability is None

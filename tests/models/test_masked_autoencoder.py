@@ -124,10 +124,15 @@ def test_the_encoder_by_parts_is_timms_own_when_nothing_is_hidden(make_case):
     torch.testing.assert_close(by_parts, rmae.encode(case.model, case.images))
 
 
-def test_ratios_of_image_and_regions_may_differ(make_case):
-    output = make_case(region_mask_ratio=0.5).run()
-    assert output.pixel_prediction.shape[1] == 18
-    assert output.region_logits.shape[2] == 12
+@pytest.mark.parametrize("variant", ["length", "batch", "channel"])
+def test_ratios_of_image_and_regions_may_differ_and_then_one_hides_all_that_the_other_does(make_case, variant):
+    for ratio, num_hidden in ((0.5, 12), (0.9, 22)):
+        output = make_case(region_mask_ratio=ratio, region_variant=variant).run()
+        assert output.pixel_prediction.shape[1] == 18
+        assert output.region_logits.shape[2] == num_hidden
+        for of_pixels, of_regions in zip(output.pixel_ids.tolist(), output.region_ids.tolist(), strict=True):
+            fewer, more = sorted((set(of_pixels), set(of_regions)), key=len)
+            assert fewer < more
 
 
 def test_region_maps_may_be_hidden_by_a_permutation_of_their_own(make_case):
@@ -157,7 +162,18 @@ def test_a_model_without_region_branch_refuses_regions(make_case):
 
 
 @pytest.mark.slow
-def test_the_model_compiles_without_a_graph_break(make_case):
-    case = make_case()
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {},
+        {"region_decoder_depth": 2, "feeding": "both"},
+        {"feeding": "none"},
+        {"region_variant": "batch"},
+        {"region_variant": "channel"},
+    ],
+    ids=str,
+)
+def test_the_model_compiles_without_a_graph_break(make_case, choice):
+    case = make_case(**choice)
     compiled = torch.compile(case.model, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(case.images, case.regions, case.ids_shuffle), case.run())

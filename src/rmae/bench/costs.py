@@ -106,7 +106,7 @@ def _measure_beside(
     mae_step, mae_row = measured(mae)
     rows, mae_times = [mae_row], []
     for candidate in others:
-        if candidate.model == mae.model:
+        if candidate.model.task == "mae":
             continue
         step, row = measured(candidate)
         times = time_side_by_side({"mae": mae_step, "this": step}, repeats=repeats)

@@ -86,7 +86,8 @@ def benchmark_flops(arguments: list[str]) -> None:
     by_num_regions = count_by_num_regions(replace(chosen.choices.model, task="rmae"), chosen.choices.loss)
     if chosen.json is not None:
         command = shlex.join(["rmae", "benchmark", "flops", *arguments])
-        figures = {"command": command, **measured, "macs_over_mae_by_num_regions": by_num_regions}
+        figures = {"command": command, "precision": chosen.precision, **measured}
+        figures |= {"macs_over_mae_by_num_regions": by_num_regions}
         write_atomically(chosen.json, json.dumps(figures, indent=2) + "\n")
     if chosen.plot is not None:
         _plot(by_num_regions, title=f"What regions cost: {name or _DEFAULT_PRESET}", path=chosen.plot)
