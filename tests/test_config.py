@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rmae.config import DataConfig, EncoderShape, LossConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
+from rmae.config.model import _REGION_FIELDS
 
 INF, NAN = float("inf"), float("nan")
 
@@ -266,3 +267,28 @@ def test_names_of_all_knobs_differ_so_that_flags_need_no_prefix():
     knobs = names(PretrainConfig)
 
     assert len(knobs) == len(set(knobs)) > 50
+
+
+def test_the_mae_of_a_model_keeps_what_is_not_of_regions():
+    model = ModelConfig(
+        size="tiny", img_size=96, decoder_depth=3, mask_ratio=0.6, region_variant="batch", feeding="none", neck_depth=4,
+        region_mask_ratio=0.5, shared_mask=False, masking="region_biased", num_regions=3, region_embed_dim=64,
+    )  # fmt: skip
+    mae = ModelConfig(task="mae", size="tiny", img_size=96, decoder_depth=3, mask_ratio=0.6)
+    assert model.without_regions() == mae
+    assert mae.without_regions() == mae
+
+
+def test_every_knob_of_the_model_is_of_regions_or_of_the_mae():
+    """Which a new one is has to be decided, since costs are compared with those of the MAE."""
+    kept = {
+        "task", "img_size", "patch_size", "channels", "mask_ratio", "size", "embed_dim", "depth", "num_heads",
+        "mlp_ratio", "decoder_embed_dim", "decoder_depth", "decoder_num_heads",
+    }  # fmt: skip
+    regions = {
+        "region_variant", "feeding", "num_regions", "region_mask_ratio", "shared_mask", "masking", "region_embed_dim",
+        "region_encoder_depth", "region_encoder_num_heads", "neck_depth", "region_decoder_depth",
+        "region_decoder_num_heads",
+    }  # fmt: skip
+    assert {knob.name for knob in fields(ModelConfig)} == kept | regions
+    assert set(_REGION_FIELDS) == regions

@@ -1,5 +1,6 @@
 """What the README and the pages of docs tell people to type works."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -38,9 +39,15 @@ def test_make_commands_are_targets_of_the_makefile():
 def test_commands_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     """All flags parse; what is missing in an empty folder is the data, the run or the store."""
     monkeypatch.chdir(tmp_path)
-    code = cli.run(shlex.split(line)[1:])
+    words = shlex.split(line)[1:]
+    if words[0] == "benchmark":
+        words += ["--size", "micro", "--img-size", "64", "--decoder-depth", "1", "--batch-size", "1", "--repeats", "1"]
+    code = cli.run(words)
     said = capsys.readouterr()
-    if line == "rmae presets":
+    if words[0] == "benchmark":
+        assert code == 0
+        assert {path.name for path in tmp_path.iterdir()} == {"costs.json", "costs.png"}
+    elif line == "rmae presets":
         assert code == 0
         assert "rmae-reference-code       113,737,728 parameters" in said.out
     else:
@@ -70,6 +77,31 @@ def test_the_example_of_the_page_about_regions_runs(tmp_path: Path, monkeypatch:
     assert names["config"].data.regions is names["bright_and_dark"]
     assert names["page"].stat().st_size > 10_000
     assert names["label_maps"].shape == (2, 48, 64)
+
+
+FULL_MAE = 9_781e6  # MACs of an MAE that embeds and predicts all patches
+
+
+def row_of_costs(name: str, row: dict) -> str:
+    """A line of the table of costs in docs/choices.md."""
+    share = f"{row['macs_region_branch'] / FULL_MAE:.2%}".replace("%", " %") if row["macs_region_branch"] else ""
+    times = [row[f"{what}_over_mae"] for what in ("macs", "parameters", "peak_memory", "step")]
+    cells = [f"{row['macs_forward'] / 1e6:,.0f} M", share, *(f"{number:.3f}" for number in times)]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def test_costs_are_those_that_were_measured():
+    page = (ROOT / "docs" / "choices.md").read_text()
+    rows = {}
+    for file in ("flops.json", "flops_neck.json"):
+        rows |= {row["name"]: row for row in json.loads((ROOT / "benchmarks" / file).read_text())["rows"][1:]}
+    assert len(rows) == 10
+    for name, row in rows.items():
+        if name != "neck-depth 1":  # the default, which is in the other file too
+            words = re.sub(r"(region-variant|feeding) (\w+)", r"`\2`", name).replace(
+                "neck-depth 8", "`length`, neck of 8"
+            )
+            assert row_of_costs(words, row) in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -8,7 +8,6 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from rmae import ModelConfig, build_model
-from rmae.bench.costs import mae_of
 from rmae.bench.macs import count_macs, example_inputs
 from rmae.config import LossConfig
 from rmae.training.step import compute_losses
@@ -90,28 +89,17 @@ def test_batch_grows_in_proportion_to_the_number_of_regions():
         assert many == pytest.approx(number * one, rel=0.1)
 
 
-def test_channel_is_the_cheapest_for_many_regions():
-    costs = {v: branch_without_neck(region_variant=v, num_regions=16) for v in ("length", "batch", "channel")}
-    assert costs["channel"] < costs["length"] < costs["batch"]
+def test_channel_is_the_cheapest_for_many_regions_and_length_for_few():
+    for number, cheapest_first in ((4, ["length", "channel", "batch"]), (6, ["channel", "length", "batch"])):
+        costs = {v: count_macs(replace(VIT_B, region_variant=v, num_regions=number)).forward for v in cheapest_first}
+        assert sorted(costs, key=costs.__getitem__) == cheapest_first
 
 
 def test_blind_regions_share_one_neck():
     """It sees nothing of the images, so that it is computed once for a batch."""
-    model = replace(VIT_B, feeding="none")
-    with torch.device("meta"):
-        neck = build_model(model).region_branch.neck
-    counts = []
-    for batch_size in (1, 8):
-        with FlopCounterMode(display=False) as counter:
-            neck(torch.empty(batch_size, 50, 768, device="meta"), None)
-        counts.append(counter.get_total_flops())
-    assert counts[0] == counts[1] > 0
-
-
-def test_mae_of_a_model_keeps_what_is_not_of_regions():
-    model = ModelConfig(
-        size="tiny", img_size=96, decoder_depth=3, mask_ratio=0.6, region_variant="batch", feeding="none", neck_depth=4,
-        region_mask_ratio=0.5, shared_mask=False, masking="region_biased", num_regions=3, region_embed_dim=64,
-    )  # fmt: skip
-    assert mae_of(model) == ModelConfig(task="mae", size="tiny", img_size=96, decoder_depth=3, mask_ratio=0.6)
-    assert mae_of(mae_of(model)) == mae_of(model)
+    alone, together = (count_macs(replace(VIT_B, feeding="none"), batch_size=number) for number in (1, 8))
+    assert together.neck == alone.neck // 8 > 0
+    assert together.region_branch - together.neck == alone.region_branch - alone.neck
+    fed = count_macs(VIT_B, batch_size=8)
+    assert fed == count_macs(VIT_B)
+    assert together.forward < fed.forward

@@ -12,7 +12,7 @@ from rmae.bench.machine import describe_machine
 from rmae.bench.macs import count_macs
 from rmae.bench.memory import peak_memory
 from rmae.bench.step import TrainingStep
-from rmae.bench.stopwatch import time_side_by_side
+from rmae.bench.stopwatch import times_side_by_side
 from rmae.config import LossConfig, ModelConfig
 
 NUMS_REGIONS = (1, 2, 4, 8, 16, 32, 64)
@@ -29,16 +29,6 @@ class Candidate(NamedTuple):
     loss: LossConfig
 
 
-def mae_of(model: ModelConfig) -> ModelConfig:
-    """The same pixel encoder and pixel decoder without regions: what a model's cost is compared with."""
-    regions = {name: field.default for name, field in ModelConfig.__dataclass_fields__.items() if _is_of_regions(name)}
-    return replace(model, **(regions | {"task": "mae"}))
-
-
-def _is_of_regions(name: str) -> bool:
-    return "region" in name or name in ("feeding", "neck_depth", "shared_mask", "masking")
-
-
 def measure_costs(
     candidates: Sequence[Candidate],
     *,
@@ -52,24 +42,27 @@ def measure_costs(
     Two models are in memory at a time: a model and its MAE, whose steps are timed in turn.
 
     Args:
-        candidates: Models of tasks with regions, or MAEs.
+        candidates: Models of tasks with regions, or MAEs. A MAE's losses are those of the first model beside it.
         batch_size: Images in a step.
         repeats: How often each step is timed.
         fabric: Device and precision.
         report: Is told what is being measured.
 
     Returns:
-        What `json.dumps` takes: `rows`, in the order of the candidates, each after the MAE that it is compared with. A
-        row has `name`, `mae` (the name of that MAE), `macs_forward`, `macs_backward`, `macs_region_branch` and
-        `macs_neck` of one image, `parameters` (trainable ones), `peak_memory_bytes` and `step_ms`; and
-        `..._over_mae` of MACs (both passes), parameters, memory and time. Besides, `machine` and what was asked for.
+        What `json.dumps` takes: `rows`, each MAE before the models that are compared with it, and those in the order of
+        the candidates. A row has `name`, `mae` (the name of that MAE), `macs_forward`, `macs_backward`,
+        `macs_region_branch` and `macs_neck` of one image, `parameters` (trainable ones), `peak_memory_bytes` and
+        `step_ms` of a batch, and the ratios to MAE: `macs_over_mae` (both passes), `forward_over_mae`,
+        `region_branch_over_mae` (of the forward pass), `parameters_over_mae`, `peak_memory_over_mae` and
+        `step_over_mae`, the median over rounds in each of which both were timed. Besides, `machine` and what was asked.
     """
     rows: list[dict[str, Any]] = []
-    baselines = list(dict.fromkeys(mae_of(candidate.model) for candidate in candidates))
-    for number, baseline in enumerate(baselines, start=1):
-        name = "MAE" if len(baselines) == 1 else f"MAE {number}"
-        mine = [candidate for candidate in candidates if mae_of(candidate.model) == baseline]
-        rows += _measure_beside(Candidate(name, baseline, mine[0].loss), mine, batch_size, repeats, fabric, report)
+    baselines = list(dict.fromkeys(candidate.model.without_regions() for candidate in candidates))
+    for baseline in baselines:
+        mine = [candidate for candidate in candidates if candidate.model.without_regions() == baseline]
+        name = "MAE" if len(baselines) == 1 else f"MAE for {mine[0].name}"
+        bench = _Bench(batch_size, repeats, fabric, report)
+        rows += _measure_beside(Candidate(name, baseline, mine[0].loss), mine, bench)
     return {
         "batch_size": batch_size,
         "repeats": repeats,
@@ -80,42 +73,53 @@ def measure_costs(
     }
 
 
-def _measure_beside(
-    mae: Candidate,
-    others: Sequence[Candidate],
-    batch_size: int,
-    repeats: int,
-    fabric: Fabric,
-    report: Callable[[str], None],
-) -> list[dict[str, Any]]:
+class _Bench(NamedTuple):
+    """How everything is measured."""
+
+    batch_size: int
+    repeats: int
+    fabric: Fabric
+    report: Callable[[str], None]
+
+
+def _measure_beside(mae: Candidate, others: Sequence[Candidate], bench: _Bench) -> list[dict[str, Any]]:
     """Rows of a MAE and of all models that are compared with it."""
-
-    def measured(candidate: Candidate) -> tuple[TrainingStep, dict[str, Any]]:
-        report(f"measuring {candidate.name}")
-        step = TrainingStep(candidate.model, candidate.loss, batch_size=batch_size, fabric=fabric)
-        step()  # the state of the optimiser is made in the first one
-        macs = count_macs(candidate.model, candidate.loss)
-        return step, {
-            "name": candidate.name,
-            "mae": mae.name,
-            **{f"macs_{part}": number for part, number in macs._asdict().items()},
-            "parameters": step.num_parameters,
-            "peak_memory_bytes": peak_memory(step, held=step.tensors(), device=fabric.device),
-        }
-
-    mae_step, mae_row = measured(mae)
+    mae_step, mae_row = _measure(mae, mae.name, bench)
     rows, mae_times = [mae_row], []
     for candidate in others:
-        if candidate.model.task == "mae":
-            continue
-        step, row = measured(candidate)
-        times = time_side_by_side({"mae": mae_step, "this": step}, repeats=repeats)
-        mae_times.append(times["mae"])
-        rows.append(row | {"step_ms": times["this"], "step_over_mae": times["this"] / times["mae"]})
+        if candidate.model.task != "mae":
+            row, beside = _measure_in_turn(candidate, mae.name, mae_step, bench)
+            rows.append(row)
+            mae_times += beside
     if not mae_times:
-        mae_times.append(time_side_by_side({"mae": mae_step}, repeats=repeats)["mae"])
+        mae_times = times_side_by_side({"mae": mae_step}, repeats=bench.repeats)["mae"]
     mae_row |= {"step_ms": median(mae_times), "step_over_mae": 1.0}
     return [row | _over(row, mae_row) for row in rows]
+
+
+def _measure_in_turn(
+    candidate: Candidate, mae: str, mae_step: TrainingStep, bench: _Bench
+) -> tuple[dict[str, Any], list[float]]:
+    """Row of a model, and the milliseconds of the MAE beside it; the model is gone afterwards."""
+    step, row = _measure(candidate, mae, bench)
+    times = times_side_by_side({"mae": mae_step, "this": step}, repeats=bench.repeats)
+    ratios = [this / beside for this, beside in zip(times["this"], times["mae"], strict=True)]
+    return row | {"step_ms": median(times["this"]), "step_over_mae": median(ratios)}, times["mae"]
+
+
+def _measure(candidate: Candidate, mae: str, bench: _Bench) -> tuple[TrainingStep, dict[str, Any]]:
+    """A model's step, and what can be said of it without a clock."""
+    bench.report(f"measuring {candidate.name}")
+    step = TrainingStep(candidate.model, candidate.loss, batch_size=bench.batch_size, fabric=bench.fabric)
+    step()  # the state of the optimiser is made in the first one
+    macs = count_macs(candidate.model, candidate.loss, batch_size=bench.batch_size)
+    return step, {
+        "name": candidate.name,
+        "mae": mae,
+        **{f"macs_{part}": number for part, number in macs._asdict().items()},
+        "parameters": step.num_parameters,
+        "peak_memory_bytes": peak_memory(step, held=step.tensors(), device=bench.fabric.device),
+    }
 
 
 def _over(row: dict[str, Any], mae: dict[str, Any]) -> dict[str, float]:
@@ -138,7 +142,7 @@ def count_by_num_regions(model: ModelConfig, loss: LossConfig) -> dict[str, dict
         model: What the variants are of; where regions feed its pixels there is but the `length` variant.
         loss: How losses are weighted.
     """
-    mae = count_macs(mae_of(model), loss)
+    mae = count_macs(model.without_regions(), loss)
     variants = ("length",) if model.regions_feed_pixels else ("length", "batch", "channel")
     costs: dict[str, dict[int, float]] = {variant: {} for variant in variants}
     for variant, by_number in costs.items():

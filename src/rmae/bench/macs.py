@@ -24,31 +24,32 @@ class StepMacs(NamedTuple):
     """Of the region branch: the neck."""
 
 
-def count_macs(model: ModelConfig, loss: LossConfig | None = None) -> StepMacs:
+def count_macs(model: ModelConfig, loss: LossConfig | None = None, *, batch_size: int = 1) -> StepMacs:
     """Count a step with torch's own counter, on tensors without data: the same on every machine, in a moment.
 
     Args:
         model: What to count.
         loss: How losses are weighted; None = the defaults.
+        batch_size: Images that share what is done once for all of them: the neck of regions that see no pixels.
 
     Returns:
-        Counts for one image of `model.img_size` with `model.num_regions` regions.
+        Counts for one image of `model.img_size` with `model.num_regions` regions, rounded down.
     """
     with torch.device("meta"):
         built = build_model(model)
-    inputs = example_inputs(model, batch_size=1, device=torch.device("meta"))
+    inputs = example_inputs(model, batch_size=batch_size, device=torch.device("meta"))
     with FlopCounterMode(display=False) as forward:
         losses = compute_losses(built, inputs, loss or LossConfig())
     with FlopCounterMode(display=False) as backward:
         losses.total.backward()
-    root = type(built).__name__
-    flops = {name: sum(counts.values()) for name, counts in forward.get_flop_counts().items()}
-    return StepMacs(
-        forward=forward.get_total_flops() // 2,
-        backward=backward.get_total_flops() // 2,
-        region_branch=flops.get(f"{root}.region_branch", 0) // 2,
-        neck=flops.get(f"{root}.region_branch.neck", 0) // 2,
+    root, by_module = type(built).__name__, forward.get_flop_counts()
+    flops = (
+        forward.get_total_flops(),
+        backward.get_total_flops(),
+        sum(by_module.get(f"{root}.region_branch", {}).values()),
+        sum(by_module.get(f"{root}.region_branch.neck", {}).values()),
     )
+    return StepMacs(*(number // (2 * batch_size) for number in flops))
 
 
 def example_inputs(model: ModelConfig, *, batch_size: int, device: torch.device) -> ModelInput:

@@ -12,7 +12,7 @@ from rmae.training.step import compute_losses
 
 
 class TrainingStep:
-    """Forward pass, losses, backward pass and update of the weights, as training has them; data stand ready.
+    """Forward pass, losses, backward pass and update of the weights, not compiled; data stand ready on the device.
 
     Args:
         model: What to train.

@@ -16,12 +16,17 @@ def time_side_by_side(calls: Mapping[str, Callable[[], Any]], *, repeats: int) -
     Returns:
         Median milliseconds of each.
     """
+    return {name: median(times) for name, times in times_side_by_side(calls, repeats=repeats).items()}
+
+
+def times_side_by_side(calls: Mapping[str, Callable[[], Any]], *, repeats: int) -> dict[str, list[float]]:
+    """As `time_side_by_side`, with the milliseconds of every round, in which each was timed once."""
     for call in calls.values():
         call()
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    milliseconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: 1000 * median(times) for name, times in seconds.items()}
+            milliseconds[name].append(1000 * (time.perf_counter() - start))
+    return milliseconds

@@ -19,19 +19,32 @@ class _Command(NamedTuple):
     """Where it stands in this package."""
     function: str
     """What to call there with the arguments that follow the command."""
+    if_memory_runs_out: str = "close other programs"
+    """What to do then."""
 
 
 _COMMANDS = {
-    "pretrain": _Command("Pre-train a model on a folder of images, and report on it.", "pretrain", "pretrain"),
+    "pretrain": _Command(
+        "Pre-train a model on a folder of images, and report on it.",
+        "pretrain",
+        "pretrain",
+        "raise --accumulate (smaller steps, the same result), or take --precision bf16, a smaller --img-size or a "
+        "smaller --size",
+    ),
     "report": _Command("Write the report of a run anew, from its newest checkpoint.", "pretrain", "report"),
     "presets": _Command("List the named runs with their numbers of parameters.", "pretrain", "presets"),
-    "regions make": _Command("Make the regions of a data set and store them.", "regions", "make"),
+    "regions make": _Command(
+        "Make the regions of a data set and store them.", "regions", "make", "take fewer processes (--num-workers)"
+    ),
     "regions show": _Command("Show regions over pictures, with counts and areas.", "regions", "show"),
     "benchmark regions": _Command(
         "Measure the making of regions beside scikit-image's.", "benchmark_regions", "benchmark_regions"
     ),
     "benchmark flops": _Command(
-        "Count and time what a model's choices cost, beside MAE.", "benchmark_flops", "benchmark_flops"
+        "Count and time what a model's choices cost, beside MAE.",
+        "benchmark_flops",
+        "benchmark_flops",
+        "take a smaller --batch-size, --img-size or --size",
     ),
 }
 
@@ -68,11 +81,7 @@ def run(arguments: Sequence[str]) -> int:
             )
         if not _is_out_of_memory(error):
             raise
-        return _complain(
-            "out of memory: raise --accumulate (smaller steps, the same result), or take --precision bf16, a smaller "
-            "--img-size or a smaller --size",
-            FAILED,
-        )
+        return _complain(f"out of memory: {_find(list(arguments))[0].if_memory_runs_out}", FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", FAILED)
     return DONE

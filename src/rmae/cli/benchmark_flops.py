@@ -5,11 +5,12 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, fields, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rmae.cli.parsing import UsageError, parse
+from rmae.cli.output_file import check_output_file
+from rmae.cli.parsing import UsageError, parse, suggest
 from rmae.cli.preset_argument import preset_named, split_preset
 from rmae.config import LossConfig, ModelConfig
 
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from rmae.bench.costs import Candidate
 
 _DEFAULT_PRESET = "rmae-coco-vit-b-fh"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Choices:
-    """What a model costs depends on."""
-
-    model: ModelConfig
-    loss: LossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +44,15 @@ class BenchmarkArguments:
     """File for the figures; None = none."""
     plot: Path | None = None
     """Picture to draw, .png or .svg: cost of the three variants for 1 to 64 regions; None = none."""
-    choices: _Choices
+    model: ModelConfig
+    loss: LossConfig
 
 
 def benchmark_flops(arguments: list[str]) -> None:
     """Count and time what a model's choices cost."""
     name, flags = split_preset(arguments)
     base = preset_named(name or _DEFAULT_PRESET)
-    default = BenchmarkArguments(choices=_Choices(model=base.model, loss=base.loss))
+    default = BenchmarkArguments(model=base.model, loss=base.loss)
     chosen = parse(BenchmarkArguments, "benchmark flops", flags, default=default, operands="[PRESET]")
     for flag, number in (
         ("batch-size", chosen.batch_size),
@@ -69,78 +63,116 @@ def benchmark_flops(arguments: list[str]) -> None:
             raise UsageError(f"--{flag} is {number}; it must be at least 1")
     if chosen.plot is not None and chosen.plot.suffix.lower() not in (".png", ".svg"):
         raise UsageError(f"--plot is {chosen.plot}; its name must end in .png or .svg")
+    check_output_file("json", chosen.json)
+    check_output_file("plot", chosen.plot)
+    knobs = _read_knobs(chosen.vary)
 
     import torch
 
-    from rmae.bench.costs import count_by_num_regions, measure_costs
-    from rmae.files import write_atomically
+    from rmae.bench.costs import measure_costs
     from rmae.training.devices import build_fabric
 
-    candidates = _combine(chosen.choices, chosen.vary, name=name or _DEFAULT_PRESET)
     torch.set_num_threads(chosen.num_threads)
     fabric = build_fabric(accelerator=chosen.accelerator, precision=chosen.precision)
     measured = measure_costs(
-        candidates, batch_size=chosen.batch_size, repeats=chosen.repeats, fabric=fabric, report=_report
+        _combine(chosen.model, chosen.loss, knobs, name=name or _DEFAULT_PRESET),
+        batch_size=chosen.batch_size,
+        repeats=chosen.repeats,
+        fabric=fabric,
+        report=_report,
     )
     print(_table(measured))
-    by_num_regions = count_by_num_regions(replace(chosen.choices.model, task="rmae"), chosen.choices.loss)
-    if chosen.json is not None:
+    if chosen.json is not None or chosen.plot is not None:
         command = shlex.join(["rmae", "benchmark", "flops", *arguments])
-        figures = {"command": command, "precision": chosen.precision, **measured}
+        _keep(chosen, {"command": command, "precision": chosen.precision, **measured}, name or _DEFAULT_PRESET)
+
+
+def _keep(chosen: BenchmarkArguments, figures: dict[str, Any], name: str) -> None:
+    """Write the figures, with the cost of 1 to 64 regions, where they were asked for."""
+    from rmae.bench.costs import count_by_num_regions
+    from rmae.files import write_atomically
+    from rmae.visual.cost_curves import CostCurve, draw_cost_curves
+
+    by_num_regions = count_by_num_regions(replace(chosen.model, task="rmae"), chosen.loss)
+    if chosen.json is not None:
         figures |= {"macs_over_mae_by_num_regions": by_num_regions}
         write_atomically(chosen.json, json.dumps(figures, indent=2) + "\n")
     if chosen.plot is not None:
-        _plot(by_num_regions, title=f"What regions cost: {name or _DEFAULT_PRESET}", path=chosen.plot)
+        curves = [CostCurve(variant, tuple(cost), tuple(cost.values())) for variant, cost in by_num_regions.items()]
+        draw_cost_curves(curves, title=f"What regions cost: {name}", path=chosen.plot)
 
 
-def _plot(by_num_regions: dict[str, dict[int, float]], *, title: str, path: Path) -> None:
-    from rmae.visual.cost_curves import CostCurve, draw_cost_curves
+class _Knob(NamedTuple):
+    """A knob that is varied."""
 
-    curves = [CostCurve(variant, tuple(cost), tuple(cost.values())) for variant, cost in by_num_regions.items()]
-    draw_cost_curves(curves, title=title, path=path)
+    name: str
+    """As a flag."""
+    field: str
+    of_loss: bool
+    values: dict[str, Any]
+    """By how they were written."""
 
 
-def _combine(choices: _Choices, vary: Sequence[str], *, name: str) -> "list[Candidate]":
-    """All combinations of the values of varied knobs that make a model; says which do not."""
+def _read_knobs(vary: Sequence[str]) -> list[_Knob]:
+    """Read knobs and their values, written as NAME=VALUE,VALUE.
+
+    Raises:
+        UsageError: A knob is unknown or named twice, or a value is not of its type.
+    """
+    known = {
+        f.name.replace("_", "-"): (f, kind is LossConfig) for kind in (ModelConfig, LossConfig) for f in fields(kind)
+    }
+    knobs: list[_Knob] = []
+    for word in vary:
+        written, equals, values = word.partition("=")
+        name = written.removeprefix("--").replace("_", "-")
+        if not equals or not values:
+            raise UsageError(f"--vary has {word!r}; write a knob and its values, as in neck-depth=1,8")
+        if name not in known:
+            raise UsageError(f"--vary has no knob {written!r}{suggest(name, known)}")
+        if any(knob.name == name for knob in knobs):
+            raise UsageError(f"--vary names {name} twice; give all of its values at once, as in neck-depth=1,8")
+        field, of_loss = known[name]
+        knobs.append(
+            _Knob(name, field.name, of_loss, {value: _read_value(field, value) for value in values.split(",")})
+        )
+    return knobs
+
+
+def _read_value(field: Field[Any], written: str) -> Any:
+    flag = field.name.replace("_", "-")
+    flags = {"true": [f"--{flag}"], "false": [f"--no-{flag}"]}.get(written.lower(), [f"--{flag}", *written.split()])
+    of_one_knob = make_dataclass("OneKnob", [(field.name, field.type, field.default)], kw_only=True)
+    parsed = parse(of_one_knob, "benchmark flops --vary", flags, advice="rmae benchmark flops --help")
+    return getattr(parsed, field.name)
+
+
+def _combine(model: ModelConfig, loss: LossConfig, knobs: Sequence[_Knob], *, name: str) -> "list[Candidate]":
+    """All combinations of the values of the knobs that make a model; says which do not.
+
+    Raises:
+        UsageError: None does.
+    """
     from rmae.bench.costs import Candidate
 
-    if not vary:
-        return [Candidate(name, choices.model, choices.loss)]
-    candidates, refused = [], []
-    for values in itertools.product(*map(_values, vary)):
-        flags = list(itertools.chain.from_iterable(flags for _, flags in values))
-        label = ", ".join(label for label, _ in values)
+    candidates, refusals = [], []
+    for values in itertools.product(*(knob.values.items() for knob in knobs)):
+        pairs = list(zip(knobs, values, strict=True))
+        label = ", ".join(f"{knob.name} {written}" for knob, (written, _) in pairs) or name
         try:
-            changed = parse(
-                _Choices, "benchmark flops --vary", flags, default=choices, advice="rmae benchmark flops --help"
+            changed = (
+                replace(model, **{knob.field: value for knob, (_, value) in pairs if not knob.of_loss}),
+                replace(loss, **{knob.field: value for knob, (_, value) in pairs if knob.of_loss}),
             )
-        except UsageError as error:
-            refused.append((label, error))
+        except ValueError as error:
+            refusals.append(f"left out {label}: {error}")
         else:
-            candidates.append(Candidate(label, changed.model, changed.loss))
+            candidates.append(Candidate(label, *changed))
     if not candidates:
-        raise refused[0][1]
-    for label, error in refused:
-        _report(f"left out {label}: {error}")
+        raise UsageError(f"--vary leaves no model to measure; {refusals[0]}")
+    for refusal in refusals:
+        _report(refusal)
     return candidates
-
-
-def _values(knob: str) -> list[tuple[str, list[str]]]:
-    """A label and the flags for each value of a knob, written as NAME=VALUE,VALUE."""
-    name, equals, values = knob.partition("=")
-    if not equals or not values:
-        raise UsageError(f"--vary has {knob!r}; write a knob and its values, as in neck-depth=1,8")
-    return [(f"{name} {value}", _flags(name, value)) for value in values.split(",")]
-
-
-def _flags(name: str, value: str) -> list[str]:
-    match value.lower():
-        case "true":
-            return [f"--{name}"]
-        case "false":
-            return [f"--no-{name}"]
-        case _:
-            return [f"--{name}", *value.split()]
 
 
 def _report(sentence: str) -> None:

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from rmae.cli.output_file import check_output_file
 from rmae.cli.parsing import UsageError, parse
 
 
@@ -37,6 +38,7 @@ def benchmark_regions(arguments: list[str]) -> None:
     ):
         if value < least:
             raise UsageError(f"--{name} is {value}; it must be at least {least}")
+    check_output_file("json", chosen.json)
 
     from rmae.bench.regions import measure_regions
     from rmae.data.layouts import ImageSet, list_images

@@ -13,9 +13,9 @@ class LossConfig:
     normalize_pixels: bool = True
     """Compare pixels after normalising each patch by its own mean and variance."""
     pixel_weight: float = 1.0
-    """Weight of the pixel loss, >= 0."""
+    """Weight of the pixel loss, >= 0. With 0 pixels are predicted all the same; the task rae saves that."""
     region_weight: float = 1.0
-    """Weight of the region loss, >= 0."""
+    """Weight of the region loss, >= 0. With 0 regions are predicted all the same; the task mae saves that."""
     background_weight: float = 1.0
     """Weight in the region loss of pixels outside the region, >= 0."""
     balance_area: bool = False

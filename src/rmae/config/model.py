@@ -1,7 +1,7 @@
 """The model and its task."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
 
 from rmae.config.checks import check_values, check_width, require
@@ -36,7 +36,7 @@ class ModelConfig:
     region_variant: Literal["length", "batch", "channel"] = "length"
     """What a region is to the decoder: length = a token, batch = a sample, channel = a channel.
     With length and batch the order of the regions does not matter; batch costs as much for each of them.
-    With channel, the cheapest, it does."""
+    With channel, the cheapest for more than about five regions, it does."""
     feeding: Literal["pixel_to_region", "region_to_pixel", "both", "none"] = "pixel_to_region"
     """Which branch sees what the other encoded.
     With pixel_to_region, regions are completed with the help of the pixels.
@@ -138,6 +138,11 @@ class ModelConfig:
         """Whether pixels are reconstructed from the encoded regions."""
         return self.feeding in ("region_to_pixel", "both")
 
+    def without_regions(self) -> "ModelConfig":
+        """The MAE that this model extends: the same pixels, patches, encoder and pixel decoder."""
+        defaults = {knob.name: knob.default for knob in fields(self) if knob.name in _REGION_FIELDS}
+        return replace(self, **(defaults | {"task": "mae"}))
+
     def __post_init__(self) -> None:
         """Check every value."""
         check_values(self)
@@ -209,6 +214,13 @@ class ModelConfig:
             "change the ratio, or take a larger img_size or a smaller patch_size",
         )
 
+
+_REGION_FIELDS = (
+    "region_variant", "feeding", "num_regions", "region_mask_ratio", "shared_mask", "masking", "region_embed_dim",
+    "region_encoder_depth", "region_encoder_num_heads", "neck_depth", "region_decoder_depth",
+    "region_decoder_num_heads",
+)  # fmt: skip
+"""What a model without regions does not have."""
 
 _POSITIVE_MODEL_FIELDS = (
     "num_regions", "patch_size", "channels", "embed_dim", "depth", "num_heads", "decoder_embed_dim", "decoder_depth",

@@ -83,7 +83,7 @@ class BatchDecoder(nn.Module):
 class ChannelDecoder(nn.Module):
     """Completes all region maps at once, as the channels of one image.
 
-    The cheapest, and *not* equivariant: which channel a region stands in matters.
+    The cheapest for many regions, and *not* equivariant: which channel a region stands in matters.
 
     Args:
         maps: Decodes the places, of width C.

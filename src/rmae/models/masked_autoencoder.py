@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rmae.config import ModelConfig
 from rmae.models.encoder import encode_visible
+from rmae.models.map_decoder import ChannelDecoder
 from rmae.models.pixel_decoder import PixelDecoder
 from rmae.models.region_branch import RegionBranch
 from rmae.ops.masking import hidden_patches
@@ -101,10 +102,11 @@ class MaskedAutoencoder(nn.Module):
     def _check_regions(self, num_regions: int) -> None:
         if self.region_branch is None:
             raise ValueError("this model has no region branch, so it takes no regions; give None")
-        if self.config.region_variant == "channel" and num_regions != self.config.num_regions:
+        decoder = self.region_branch.decoder
+        if isinstance(decoder, ChannelDecoder) and num_regions != decoder.num_regions:
             raise ValueError(
                 f"there are {num_regions} regions an image, but this model's channels are made for "
-                f"{self.config.num_regions}; give that many, or train with region_variant length or batch"
+                f"{decoder.num_regions}; give that many, or train with region_variant length or batch"
             )
 
     def save_pretrained(self, folder: str | Path) -> None:

@@ -70,8 +70,7 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
     loading = _open_batches(config, fabric, samples, progress.update)
     num_updates = config.optimizer.num_updates(len(samples))
-    mean = torch.tensor(config.data.pixel_mean, device=fabric.device)
-    std = torch.tensor(config.data.pixel_std, device=fabric.device)
+    mean, std = (torch.tensor(v, device=fabric.device) for v in (config.data.pixel_mean, config.data.pixel_std))
     guard = FiniteGuard(fabric.device)
     optimizer.found_inf = guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]  # read by the fused step
     window = MetricWindow(fabric.device, progress.window_sums, progress.window_updates)
@@ -81,10 +80,7 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
     with StopSignal() as stop, loading as batches, closing(log), line:
         line.print(_describe(config, learner.model, len(images.names), len(samples), num_updates))
         for update in range(progress.update, num_updates):
-            lr = config.optimizer.lr * lr_factor(update, num_updates=num_updates, warmup=config.optimizer.warmup)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-
+            lr = _set_learning_rate(config, optimizer, update, num_updates)
             values = torch.zeros(4, device=fabric.device)  # total, pixel and region loss, norm of the gradient
             for step in range(accumulate):
                 batch = next(batches)
@@ -164,6 +160,16 @@ def _order(config: PretrainConfig, num_samples: int, *, rank: int, world_size: i
         first_update=first_update,
         num_updates=config.optimizer.num_updates(num_samples),
     )
+
+
+def _set_learning_rate(
+    config: PretrainConfig, optimizer: torch.optim.Optimizer, update: int, num_updates: int
+) -> float:
+    """Set and return the rate of an update."""
+    lr = config.optimizer.lr * lr_factor(update, num_updates=num_updates, warmup=config.optimizer.warmup)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    return lr
 
 
 def _clip_gradients(model: nn.Module, max_norm: float | None) -> Tensor:
