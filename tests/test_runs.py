@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rmae import runs
 from rmae.config import PretrainConfig
 from rmae.models.weights import load
 from rmae.runs import pretrain, report
@@ -382,6 +383,19 @@ def test_folder_of_a_run_is_not_overwritten(tiny_config: PretrainConfig, photo_f
     with refused(f"the run folder {finished_run} is not empty"):
         pretrain(tiny_config, data=photo_folder, out=finished_run)
     assert (finished_run / "metrics.jsonl").read_bytes() == before
+
+
+def test_reports_hide_regions_by_a_mask_of_their_own_where_training_did(
+    tiny_config: PretrainConfig, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    reports = []
+    monkeypatch.setattr(runs, "render_report", lambda report: reports.append(report) or "")
+
+    for shared in (True, False):
+        pretrain(with_model(tiny_config, shared_mask=shared), data=photo_folder, out=tmp_path / str(shared))
+
+    same = [(p.hidden == p.region_hidden).all() for report in reports for p in report.pictures]
+    assert same == [True, False]
 
 
 # The report again
