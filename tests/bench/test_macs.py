@@ -90,7 +90,7 @@ def test_batch_grows_in_proportion_to_the_number_of_regions():
 
 
 def test_channel_is_the_cheapest_for_many_regions_and_length_for_few():
-    for number, cheapest_first in ((4, ["length", "channel", "batch"]), (6, ["channel", "length", "batch"])):
+    for number, cheapest_first in ((4, ["length", "channel", "batch"]), (9, ["channel", "length", "batch"])):
         costs = {v: count_macs(replace(VIT_B, region_variant=v, num_regions=number)).forward for v in cheapest_first}
         assert sorted(costs, key=costs.__getitem__) == cheapest_first
 

@@ -36,7 +36,7 @@ class ModelConfig:
     region_variant: Literal["length", "batch", "channel"] = "length"
     """What a region is to the decoder: length = a token, batch = a sample, channel = a channel.
     With length and batch the order of the regions does not matter; batch costs as much for each of them.
-    With channel, the cheapest for more than about five regions, it does."""
+    With channel, the cheapest for many regions, it does."""
     feeding: Literal["pixel_to_region", "region_to_pixel", "both", "none"] = "pixel_to_region"
     """Which branch sees what the other encoded.
     With pixel_to_region, regions are completed with the help of the pixels.

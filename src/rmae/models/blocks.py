@@ -48,6 +48,28 @@ def run_blocks(blocks: nn.Sequential, tokens: Tensor, ids: Tensor | None) -> Ten
     return picked + last.mlp(last.norm2(picked))
 
 
+def run_blocks_to_mean(blocks: nn.Sequential, tokens: Tensor) -> Tensor:
+    """Run blocks of `build_blocks`, and average the tokens that come out.
+
+    The last linear layer is applied to the average, which is the same, and its work does not grow with the tokens.
+
+    Args:
+        blocks: At least one.
+        tokens: Shape (B, T, C).
+
+    Returns:
+        Shape (B, C).
+    """
+    *earlier, last = blocks
+    assert isinstance(last, Block)
+    assert isinstance(last.mlp, Mlp)
+    for block in earlier:
+        tokens = block(tokens)
+    tokens = tokens + last.attn(last.norm1(tokens))
+    hidden = last.mlp.act(last.mlp.fc1(last.norm2(tokens)))  # (B, T, mlp_ratio * C)
+    return tokens.mean(dim=1) + last.mlp.fc2(hidden.mean(dim=1))
+
+
 def _attend_from(attention: Attention, tokens: Tensor, ids: Tensor) -> Tensor:
     """The self-attention among tokens (B, T, C), for the tokens `ids` (B, N) alone; returns (B, N, C)."""
     sizes = [tokens.shape[-1], 2 * tokens.shape[-1]]

@@ -84,6 +84,7 @@ def _build_region_branch(config: ModelConfig) -> RegionBranch:
             num_heads=config.region_encoder_num_heads,
             mlp_ratio=config.mlp_ratio,
             grid=config.grid,
+            pools=config.region_variant == "length",
         ),
         neck=_build_neck(config),
         decoder=_build_region_decoder(config),

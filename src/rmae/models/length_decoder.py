@@ -68,16 +68,16 @@ class LengthDecoder(nn.Module):
         """Predict patches of every region map.
 
         Args:
-            tokens: Visible tokens of each region, shape (B, R, K, C).
+            tokens: Mean of each region's visible tokens, shape (B, R, C).
             context: The neck's output: where the decoder attends to it, class token and all places, shape
                 (B, 1 + L, C); else the places to predict, shape (B, N, C).
-            ids_shuffle: The region maps' permutation, shape (B, L) int64; not used, since tokens are pooled.
+            ids_shuffle: The region maps' permutation, shape (B, L) int64; not used, since pooled tokens have no place.
             ids_predict: Patches to predict, shape (B, N) int64.
 
         Returns:
             Logits and queries.
         """
-        pooled = self.query_proj(self.query_norm(tokens.mean(dim=2)))  # (B, R, C)
+        pooled = self.query_proj(self.query_norm(tokens))  # (B, R, C)
         queries, places = pooled, context
         if self.attends_to_context:
             for block in self.blocks:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rmae.models.blocks import build_blocks
+from rmae.models.blocks import build_blocks, run_blocks_to_mean
 from rmae.ops.patches import gather_patches, patchify
 from rmae.ops.positions import sincos_positions
 
@@ -19,6 +19,7 @@ class RegionEncoder(nn.Module):
         num_heads: Attention heads.
         mlp_ratio: Hidden width of an MLP over C.
         grid: Rows and columns of patches.
+        pools: Whether to average the tokens of a map, as the `length` variant has it.
     """
 
     pos_embed: Tensor
@@ -33,8 +34,10 @@ class RegionEncoder(nn.Module):
         num_heads: int,
         mlp_ratio: float,
         grid: tuple[int, int],
+        pools: bool,
     ) -> None:
         super().__init__()
+        self.pools = pools
         self.patch_size = patch_size
         self.channels = channels
         self.patch_embed = nn.Conv2d(channels, embed_dim, kernel_size=patch_size, stride=patch_size)
@@ -49,7 +52,7 @@ class RegionEncoder(nn.Module):
             ids_keep: Visible patches, the same for all regions of an image, shape (B, K) int64.
 
         Returns:
-            Shape (B, G, K, C) of G maps: (B, R, K, C), or (B, 1, K, C) where a map has R channels.
+            Tokens of G maps, R or, where a map has R channels, 1: shape (B, G, C) if pooled, or else (B, G, K, C).
         """
         batch_size = len(regions)
         maps = regions.unflatten(1, (-1, self.channels))  # (B, G, R/G, H, W)
@@ -59,5 +62,6 @@ class RegionEncoder(nn.Module):
         weight = self.patch_embed.weight.permute(0, 2, 3, 1).flatten(1)  # (C, P*P*R/G)
         tokens = functional.linear(visible, weight, self.patch_embed.bias)  # (B, G, K, C)
         positions = gather_patches(self.pos_embed.expand(batch_size, -1, -1), ids_keep)  # (B, K, C)
-        tokens = tokens + positions.unsqueeze(1)
-        return self.blocks(tokens.flatten(0, 1)).unflatten(0, (batch_size, -1))
+        tokens = (tokens + positions.unsqueeze(1)).flatten(0, 1)  # (B*G, K, C)
+        encoded = run_blocks_to_mean(self.blocks, tokens) if self.pools else self.blocks(tokens)
+        return encoded.unflatten(0, (batch_size, -1))
