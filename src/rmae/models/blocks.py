@@ -27,7 +27,7 @@ def build_blocks(*, depth: int, embed_dim: int, num_heads: int, mlp_ratio: float
 def run_blocks(blocks: nn.Sequential, tokens: Tensor, ids: Tensor | None) -> Tensor:
     """Run blocks of `build_blocks`, and finish only the tokens that are asked for.
 
-    In the last block the others serve as keys and values alone: a quarter of its work, with three quarters hidden.
+    In the last block the others serve as keys and values alone.
 
     Args:
         blocks: At least one.

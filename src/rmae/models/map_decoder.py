@@ -64,7 +64,7 @@ class BatchDecoder(nn.Module):
         patch_size: P in pixels.
 
     Source:
-        R-MAE (arXiv 2306.05411), section 3.2; the norm before the prediction is that of MAE's decoder.
+        R-MAE (arXiv 2306.05411), for the variant; the norm before the prediction is our choice, as in MAE's decoder.
     """
 
     attends_to_context = True
@@ -92,7 +92,7 @@ class ChannelDecoder(nn.Module):
         num_regions: R; the model takes no other number.
 
     Source:
-        R-MAE (arXiv 2306.05411), section 3.2; the norm before the prediction is that of MAE's decoder.
+        R-MAE (arXiv 2306.05411), for the variant; the norm before the prediction is our choice, as in MAE's decoder.
     """
 
     attends_to_context = True
