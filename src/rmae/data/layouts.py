@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
 from rmae.config import DataConfig
 from rmae.data.photographs import HELD_OUT, TRAINING, photographs_folder
+from rmae.regions.label_runs import LabelRuns
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """What image files end in; upper and lower case are the same."""
@@ -17,13 +18,39 @@ _TRAINING_FOLDERS = ("train2017", "train")  # COCO, ImageNet
 _VALIDATION_FOLDERS = ("val2017", "val")
 
 
+class Container(Protocol):
+    """Files that hold many images each, and perhaps their regions; it may be handed to forked processes."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open the encoded image of this name, to be read from its beginning."""
+        ...
+
+    def regions(self, name: str) -> LabelRuns:
+        """Read the regions that stand beside an image.
+
+        Raises:
+            ValueError: There are none, or they are damaged.
+        """
+        ...
+
+
 class ImageSet(NamedTuple):
-    """Image files under one folder."""
+    """Images under one folder: a file each, or together in a container's files."""
 
     root: Path
     """The folder."""
     names: tuple[str, ...]
-    """Paths relative to the folder, with forward slashes, sorted."""
+    """Sorted; of files their paths relative to the folder, with forward slashes."""
+    container: Container | None = None
+    """What holds the images; None where each is a file."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an encoded image.
+
+        Raises:
+            OSError: It is missing or cannot be read.
+        """
+        return (self.root / name).open("rb") if self.container is None else self.container.open(name)
 
 
 def list_images(root: Path, subsets: tuple[str, ...] = ()) -> ImageSet:
