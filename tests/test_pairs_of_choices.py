@@ -15,11 +15,10 @@ from PIL import Image
 from rmae import DataConfig, LossConfig, ModelConfig, build_model
 from rmae.config import OptimizerConfig, PretrainConfig
 from rmae.data.layouts import ImageSet, list_images
-from rmae.data.loader import ModelInput, to_device
 from rmae.data.order import SampleKey
-from rmae.data.samples import PretrainSamples, collate
+from rmae.data.samples import Batch, PretrainSamples, collate
 from rmae.training.optimizer import build_optimizer
-from rmae.training.step import compute_losses
+from rmae.training.step import PretrainStep
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "task": ("rmae", "rae"),
@@ -97,21 +96,21 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     return list_images(folder)
 
 
-def first_batch(config: PretrainConfig, images: ImageSet) -> ModelInput:
+def first_batch(config: PretrainConfig, images: ImageSet) -> Batch:
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=0)
-    batch = collate([samples[SampleKey(0, index)] for index in range(4)])
-    return to_device(batch, torch.device("cpu"), mean=torch.full((3,), 0.4), std=torch.full((3,), 0.3))
+    return collate([samples[SampleKey(0, index)] for index in range(4)])
 
 
 @pytest.mark.parametrize("choice", covering(), ids=lambda choice: "-".join(str(value) for value in choice.values()))
 def test_ten_steps_on_one_batch_lower_the_loss(choice: dict[str, Any], pictures: ImageSet):
     config = configure(choice)
-    inputs = first_batch(config, pictures)
+    batch = first_batch(config, pictures)
     model = build_model(config.model, generator=torch.Generator().manual_seed(0))
     optimizer = build_optimizer(model, OptimizerConfig(base_lr=1e-3, batch_size=256))
+    step = PretrainStep(model, config.loss, pixel_mean=(0.4, 0.4, 0.4), pixel_std=(0.3, 0.3, 0.3))
     losses = []
     for _ in range(10):
-        losses.append(compute_losses(model, inputs, config.loss))
+        losses.append(step(*batch.tensors()))
         losses[-1].total.backward()
         optimizer.step()
         optimizer.zero_grad()

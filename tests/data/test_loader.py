@@ -15,7 +15,6 @@ from rmae.data.layouts import ImageSet
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples
-from rmae.ops.bits import pack_bits
 
 ORDER = BatchOrder(
     num_samples=6, batch_size=2, steps_per_update=1, rank=0, world_size=1, seed=3, first_update=0, num_updates=5
@@ -77,37 +76,11 @@ def test_global_generators_are_not_touched(samples: PretrainSamples, num_workers
     assert state() == before
 
 
-def test_to_device_normalises_and_unpacks():
-    regions = np.random.default_rng(0).random((1, 2, 2, 2)) < 0.5
-    batch = Batch(
-        torch.tensor([[[[0, 255], [51, 102]], [[0, 255], [51, 102]]]], dtype=torch.uint8),
-        torch.from_numpy(pack_bits(regions)),
-        torch.tensor([[1, 0]], dtype=torch.int32),
-        torch.tensor([[0, 1]], dtype=torch.int32),
-        (),
-    )
-    mean, std = torch.tensor([0.0, 0.5]), torch.tensor([1.0, 0.5])
-    images, unpacked, ids_shuffle, region_ids_shuffle = to_device(batch, torch.device("cpu"), mean=mean, std=std)
-    expected = torch.tensor([[[[0.0, 1.0], [0.2, 0.4]], [[-1.0, 1.0], [-0.6, -0.2]]]])
-    torch.testing.assert_close(images, expected)
-    assert unpacked is not None
-    np.testing.assert_array_equal(unpacked.numpy(), regions, strict=True)
-    assert ids_shuffle.dtype == torch.int64
-    assert ids_shuffle.tolist() == [[1, 0]]
-    assert region_ids_shuffle is not None
-    assert region_ids_shuffle.dtype == torch.int64
-    assert region_ids_shuffle.tolist() == [[0, 1]]
-    assert batch.images[0, 0, 0, 1] == 255  # the batch is left as it was
-
-
-def test_to_device_knows_the_full_scale_of_16_bits():
-    pixels, ids_shuffle = torch.tensor([[[[0, 65535, 13107]]]], dtype=torch.uint16), torch.tensor([[0]]).int()
-    images, regions, _, region_ids_shuffle = to_device(
-        Batch(pixels, None, ids_shuffle, None, ()), torch.device("cpu"), mean=torch.zeros(1), std=torch.ones(1)
-    )
-    torch.testing.assert_close(images, torch.tensor([[[[0.0, 1.0, 0.2]]]]))
-    assert regions is None
-    assert region_ids_shuffle is None
+def test_to_device_hands_batches_on_in_order(samples: PretrainSamples):
+    with open_batches(samples, ORDER, num_workers=0, pin_memory=False) as batches:
+        moved = [batch.images for batch in to_device(batches, torch.device("cpu"))]
+    with open_batches(samples, ORDER, num_workers=0, pin_memory=False) as batches:
+        assert all(torch.equal(one, batch.images) for one, batch in zip(moved, batches, strict=True))
 
 
 class SlowSource:

@@ -5,11 +5,9 @@ import torch
 
 import rmae
 from rmae.config import LossConfig
-from rmae.data.loader import ModelInput
-from rmae.ops.bits import unpack_bits
 from rmae.training.finite import FiniteGuard
 from rmae.training.optimizer import build_optimizer
-from rmae.training.step import compute_losses
+from rmae.training.step import PretrainStep
 
 
 @pytest.mark.gpu
@@ -25,14 +23,14 @@ def test_a_step_never_makes_the_host_wait(config, change, choice):
     optimizer = build_optimizer(model, config.optimizer)
     guard = FiniteGuard(device)
     optimizer.found_inf = guard.found_inf
-    images = torch.randn(4, 3, 32, 32, device=device)
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, device=device)
     packed = torch.randint(0, 256, (4, 3, 32, 4), dtype=torch.uint8, device=device)
-    ids_shuffle, region_ids_shuffle = (torch.rand(4, 16, device=device).argsort(dim=1) for _ in range(2))
+    ids_shuffle, region_ids_shuffle = (torch.rand(4, 16, device=device).argsort(dim=1).int() for _ in range(2))
     loss = LossConfig(background_weight=0.5, balance_area=True)
+    forward = PretrainStep(model, loss, pixel_mean=(0.4,) * 3, pixel_std=(0.3,) * 3).to(device)
 
     def step(update):
-        regions = unpack_bits(packed, 32)
-        losses = compute_losses(model, ModelInput(images, regions, ids_shuffle, region_ids_shuffle), loss)
+        losses = forward(images, packed, ids_shuffle, region_ids_shuffle)
         losses.total.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
         guard.check(update, torch.stack([*losses, norm]).detach())

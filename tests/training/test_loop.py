@@ -20,7 +20,7 @@ from rmae.training.finite import NonFiniteError
 from rmae.training.loop import check_trainable
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import resume_run
-from rmae.training.step import compute_losses
+from rmae.training.step import PretrainStep
 
 
 def state(folder, update=None):
@@ -55,11 +55,12 @@ class StopAfter:
     def __init__(self, monkeypatch, num_batches):
         self.left = num_batches
 
-        def counted(batch, device, **statistics):
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return to_device(batch, device, **statistics)
+        def counted(batches, device):
+            for batch in to_device(batches, device):
+                self.left -= 1
+                if self.left == 0:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                yield batch
 
         monkeypatch.setattr(loop, "to_device", counted)
 
@@ -115,14 +116,12 @@ def test_two_steps_of_four_are_one_of_eight(config, images):
             num_samples=len(samples), batch_size=8, steps_per_update=steps, rank=0, world_size=1, seed=0,
             first_update=0, num_updates=1,
         )  # fmt: skip
-        model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0)).double()
-        mean, std = torch.zeros(3), torch.ones(3)
+        model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0))
+        step = PretrainStep(model, config.loss, pixel_mean=(0.0,) * 3, pixel_std=(1.0,) * 3).double()
         batches = [collate([samples[key] for key in keys]) for keys in order]
         assert [len(batch.images) for batch in batches] == [8 // steps] * steps
         for batch in batches:
-            inputs = to_device(batch, torch.device("cpu"), mean=mean, std=std)
-            inputs = inputs._replace(images=inputs.images.double())
-            (compute_losses(model, inputs, config.loss).total / steps).backward()
+            (step(*batch.tensors()).total / steps).backward()
         return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
 
     whole, accumulated = gradients(1), gradients(2)
@@ -146,8 +145,8 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(config, run, change
         result = losses_of(*arguments)
         return result._replace(total=result.total * float("nan")) if len(calls) == 3 else result
 
-    losses_of = loop.compute_losses
-    monkeypatch.setattr(loop, "compute_losses", broken)
+    losses_of = PretrainStep.forward
+    monkeypatch.setattr(PretrainStep, "forward", broken)
     sentence = r"the loss was not finite at update 3 \(pixel loss \d.*, region loss 0\.\d+, gradient norm nan\)"
     with pytest.raises(NonFiniteError, match=sentence):
         run(change(config, run={"log_every": 6, "checkpoint_every": 6}), "bad")  # three more updates before it is read

@@ -1,15 +1,17 @@
 """What a training step does and, above all, what it does not do."""
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import rmae
-from rmae.data.loader import ModelInput, to_device
+from rmae.config import LossConfig
 from rmae.data.order import SampleKey
 from rmae.data.samples import PretrainSamples, collate
+from rmae.ops.bits import pack_bits
 from rmae.training.finite import FiniteGuard
-from rmae.training.step import compute_losses
+from rmae.training.step import ModelInput, PretrainStep, compute_losses
 
 aten = torch.ops.aten
 CHOICES = [
@@ -26,6 +28,10 @@ CHOICES = [
 def batch_of(config, images):
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=0)
     return collate([samples[SampleKey(0, index)] for index in range(4)])
+
+
+def step_of(config, model):
+    return PretrainStep(model, config.loss, pixel_mean=(0.4, 0.4, 0.4), pixel_std=(0.3, 0.3, 0.3))
 
 
 class Operators(TorchDispatchMode):
@@ -53,8 +59,7 @@ def test_a_step_never_asks_for_a_value(chosen, images):
         model = rmae.build_model(chosen.model)
     guard = FiniteGuard(device)
 
-    inputs = to_device(batch_of(chosen, images), device, mean=torch.zeros(3).to(device), std=torch.ones(3).to(device))
-    losses = compute_losses(model, inputs, chosen.loss)
+    losses = step_of(chosen, model).to(device)(*batch_of(chosen, images).to(device).tensors())
     losses.total.backward()
     norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
     guard.check(0, torch.stack([*(loss.to(device) for loss in losses), norm]).detach())
@@ -66,9 +71,8 @@ def test_a_step_never_asks_for_a_value(chosen, images):
 
 def test_all_attention_is_fused(chosen, images):
     model = rmae.build_model(chosen.model, generator=torch.Generator().manual_seed(0))
-    inputs = to_device(batch_of(chosen, images), torch.device("cpu"), mean=torch.zeros(3), std=torch.ones(3))
     with Operators() as operators:
-        compute_losses(model, inputs, chosen.loss).total.backward()
+        step_of(chosen, model)(*batch_of(chosen, images).tensors()).total.backward()
 
     attentions = [m for name, m in model.named_modules() if name.endswith((".attn", "cross_attn"))]
     assert len(attentions) >= 3
@@ -93,8 +97,7 @@ def test_only_what_is_hidden_is_finished(config, images, change):
         model.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, name=name: num_tokens.update({name: output.shape[-2]})
         )
-    inputs = to_device(batch_of(config, images), torch.device("cpu"), mean=torch.zeros(3), std=torch.ones(3))
-    compute_losses(model, inputs, config.loss)
+    step_of(config, model)(*batch_of(config, images).tensors())
     assert num_tokens == watched
 
 
@@ -102,17 +105,41 @@ def test_length_finishes_only_hidden_places_of_the_neck(config, images):
     model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0))
     seen = []
     model.region_branch.neck.norm.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[1]))
-    inputs = to_device(batch_of(config, images), torch.device("cpu"), mean=torch.zeros(3), std=torch.ones(3))
-    compute_losses(model, inputs, config.loss)
+    step_of(config, model)(*batch_of(config, images).tensors())
     assert seen == [12]
 
 
 def test_regions_with_a_mask_of_their_own_are_hidden_by_it(config, images, change):
     config = change(config, model={"shared_mask": False})
     model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0))
-    inputs = to_device(batch_of(config, images), torch.device("cpu"), mean=torch.zeros(3), std=torch.ones(3))
+    inputs = step_of(config, model).model_input(*batch_of(config, images).tensors())
     assert inputs.region_ids_shuffle is not None
     own = compute_losses(model, inputs, config.loss)
     shared = compute_losses(model, ModelInput(*inputs[:3], None), config.loss)
     assert own.pixel == shared.pixel
     assert own.region != shared.region
+
+
+def plain_step():
+    return PretrainStep(torch.nn.Identity(), LossConfig(), pixel_mean=(0.0, 0.5), pixel_std=(1.0, 0.5))
+
+
+def test_images_are_normalised_and_regions_unpacked():
+    images = torch.tensor([[[[0, 255], [51, 102]], [[0, 255], [51, 102]]]], dtype=torch.uint8)
+    regions = np.random.default_rng(0).random((1, 2, 2, 2)) < 0.5
+    ids_shuffle, region_ids_shuffle = torch.tensor([[1, 0]]).int(), torch.tensor([[0, 1]]).int()
+    inputs = plain_step().model_input(images, torch.from_numpy(pack_bits(regions)), ids_shuffle, region_ids_shuffle)
+    expected = torch.tensor([[[[0.0, 1.0], [0.2, 0.4]], [[-1.0, 1.0], [-0.6, -0.2]]]])
+    torch.testing.assert_close(inputs.images, expected)
+    np.testing.assert_array_equal(inputs.regions.numpy(), regions, strict=True)
+    assert (inputs.ids_shuffle.dtype, inputs.ids_shuffle.tolist()) == (torch.int64, [[1, 0]])
+    assert (inputs.region_ids_shuffle.dtype, inputs.region_ids_shuffle.tolist()) == (torch.int64, [[0, 1]])
+    assert images[0, 0, 0, 1] == 255  # the batch is left as it was
+
+
+def test_sixteen_bits_have_a_scale_of_their_own():
+    pixels = torch.tensor([[[[0, 65535, 13107]], [[0, 65535, 13107]]]], dtype=torch.uint16)
+    inputs = plain_step().model_input(pixels, None, torch.tensor([[0]]).int(), None)
+    torch.testing.assert_close(inputs.images, torch.tensor([[[[0.0, 1.0, 0.2]], [[-1.0, 1.0, -0.6]]]]))
+    assert inputs.regions is None
+    assert inputs.region_ids_shuffle is None

@@ -6,9 +6,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from rmae.config import LossConfig, ModelConfig
-from rmae.data.loader import ModelInput
 from rmae.models.build import build_model
-from rmae.training.step import compute_losses
+from rmae.training.step import ModelInput, compute_losses
 
 
 class StepMacs(NamedTuple):

@@ -8,16 +8,15 @@ from ctypes import c_bool
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
 from types import FrameType
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples, collate
-from rmae.ops.bits import unpack_bits
+
+_MAX_SAMPLES_AHEAD = 16_384  # in batches that workers make before they are asked for; 3.3 GB at 224 pixels
 
 
 @contextmanager
@@ -34,6 +33,7 @@ def open_batches(
         num_workers: Processes that make samples; 0 = this one. The batches are the same for any number.
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
     """
+    in_flight = max(1, num_workers) * order.micro_batch_size
     may_end = RawValue(c_bool, False)  # without a lock: a signal may come while a worker looks at it
     loader = DataLoader(
         samples,
@@ -42,6 +42,7 @@ def open_batches(
         collate_fn=collate,
         pin_memory=pin_memory,
         worker_init_fn=partial(_handle_signals, may_end) if num_workers else None,
+        prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
     batches = iter(loader)
@@ -81,37 +82,26 @@ def _handle_signals(may_end: c_bool, worker_id: int) -> None:
     signal.signal(signal.SIGTERM, end)
 
 
-class ModelInput(NamedTuple):
-    """A batch as the model takes it."""
-
-    images: Tensor
-    """Shape (B, M, h, w) float32, normalised."""
-    regions: Tensor | None
-    """Shape (B, R, h, w) bool; None where the task has no regions."""
-    ids_shuffle: Tensor
-    """Shape (B, L) int64, a permutation of the patches per image; the first K are visible."""
-    region_ids_shuffle: Tensor | None
-    """The same for the region maps; None where they share the image's."""
-
-
-def to_device(batch: Batch, device: torch.device, *, mean: Tensor, std: Tensor) -> ModelInput:
-    """Move a batch as it is stored and do the rest on the device: normalise images, unpack regions.
+def to_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Move batches as they are stored; to a GPU, while it works on what it was given before.
 
     Args:
-        batch: From the loader.
+        batches: From the loader; for a GPU in pinned memory.
         device: Where to.
-        mean: Mean of each channel with full scale 1, shape (M,) float32, on the device.
-        std: Standard deviation of each channel with full scale 1, shape (M,) float32, on the device.
 
-    Returns:
-        What the model takes.
+    Yields:
+        Batches on the device, to be used on its current stream.
     """
-    full_scale = torch.iinfo(batch.images.dtype).max
-    images = batch.images.to(device, non_blocking=True).float().div_(full_scale)
-    images = images.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
-    regions = region_ids_shuffle = None
-    if batch.regions is not None:
-        regions = unpack_bits(batch.regions.to(device, non_blocking=True), images.shape[-1])
-    if batch.region_ids_shuffle is not None:
-        region_ids_shuffle = batch.region_ids_shuffle.to(device, non_blocking=True).long()
-    return ModelInput(images, regions, batch.ids_shuffle.to(device, non_blocking=True).long(), region_ids_shuffle)
+    if device.type != "cuda":
+        for batch in batches:
+            yield batch.to(device)
+        return
+    copying, computing = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    for batch in batches:
+        with torch.cuda.stream(copying):
+            copied = batch.to(device)
+        computing.wait_stream(copying)
+        for tensor in copied.tensors():
+            if tensor is not None:
+                tensor.record_stream(computing)  # its memory is not given to the next copy before it was used
+        yield copied

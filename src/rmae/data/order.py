@@ -97,13 +97,18 @@ class BatchOrder(Sampler[list[SampleKey]]):
         """Whole batches in an epoch."""
         return self.num_samples // self.batch_size
 
+    @property
+    def micro_batch_size(self) -> int:
+        """Samples of one step of this process."""
+        return self.batch_size // (self.steps_per_update * self.world_size)
+
     def __len__(self) -> int:
         """Micro-batches that are left."""
         return max(0, self.num_updates - self.first_update) * self.steps_per_update
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Yield the keys of one micro-batch after another."""
-        micro_batch = self.batch_size // (self.steps_per_update * self.world_size)
+        micro_batch = self.micro_batch_size
         shuffled_epoch, order = -1, np.empty(0, dtype=np.int64)
         for update in range(self.first_update, self.num_updates):
             epoch, place = divmod(update, self.updates_per_epoch)

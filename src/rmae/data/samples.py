@@ -6,7 +6,7 @@ from typing import NamedTuple, assert_never
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from rmae.config import DataConfig, ModelConfig
 from rmae.data.crops import Crop, crop_image, random_crop
@@ -51,6 +51,15 @@ class Batch(NamedTuple):
     """Shape (B, L) int32; None where regions share the image's."""
     skipped: tuple[Skipped, ...]
     """Images that stood here first but could not be used."""
+
+    def tensors(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """Images, regions and permutations: what a `PretrainStep` takes."""
+        return self[:4]
+
+    def to(self, device: torch.device) -> "Batch":
+        """Move the tensors; from pinned memory to a GPU without waiting for it."""
+        moved = (None if tensor is None else tensor.to(device, non_blocking=True) for tensor in self.tensors())
+        return Batch(*moved, self.skipped)  # pyright: ignore[reportArgumentType]  # each as it was
 
 
 class PretrainSamples(Dataset[Sample]):
@@ -172,21 +181,28 @@ class PretrainSamples(Dataset[Sample]):
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Put samples into a batch; where 8-bit and 16-bit images meet, the former are scaled to 16 bits."""
+    """Put samples into a batch, in a worker into memory that other processes share.
+
+    Where 8-bit and 16-bit images meet, the former are scaled to 16 bits.
+    """
     images = [sample.image for sample in samples]
     if len({image.dtype for image in images}) > 1:
         images = [image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257) for image in images]
     return Batch(
-        torch.from_numpy(np.stack(images)),
-        _stack([sample.regions for sample in samples]),
-        torch.from_numpy(np.stack([sample.ids_shuffle for sample in samples])),
-        _stack([sample.region_ids_shuffle for sample in samples]),
+        _stack(images),
+        _stack_if_any([sample.regions for sample in samples]),
+        _stack([sample.ids_shuffle for sample in samples]),
+        _stack_if_any([sample.region_ids_shuffle for sample in samples]),
         tuple(skipped for sample in samples for skipped in sample.skipped),
     )
 
 
-def _stack(arrays: Sequence[np.ndarray | None]) -> Tensor | None:
+def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
+    return default_collate([torch.from_numpy(array) for array in arrays])
+
+
+def _stack_if_any(arrays: Sequence[np.ndarray | None]) -> Tensor | None:
     """Stack what all samples have, or none."""
     present = [array for array in arrays if array is not None]
     assert len(present) in (0, len(arrays))
-    return torch.from_numpy(np.stack(present)) if present else None
+    return _stack(present) if present else None

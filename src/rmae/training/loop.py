@@ -28,7 +28,7 @@ from rmae.training.optimizer import build_optimizer
 from rmae.training.progress_line import ProgressLine
 from rmae.training.run_folder import RunFolder
 from rmae.training.schedule import lr_factor
-from rmae.training.step import compute_losses
+from rmae.training.step import PretrainStep
 
 
 def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path) -> None:
@@ -70,14 +70,14 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
     loading = _open_batches(config, fabric, samples, progress.update)
     num_updates = config.optimizer.num_updates(len(samples))
-    mean, std = (torch.tensor(v, device=fabric.device) for v in (config.data.pixel_mean, config.data.pixel_std))
     guard = FiniteGuard(fabric.device)
     optimizer.found_inf = guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]  # read by the fused step
     window = MetricWindow(fabric.device, progress.window_sums, progress.window_updates)
     skips = SkipLog(folder.skipped_images, num_images=len(images.names), max_bad_share=config.data.max_bad_share)
     log = MetricLog(folder, progress.update)
     line = ProgressLine(num_updates, progress.update, config.optimizer.batch_size, shown=fabric.is_global_zero)
-    with StopSignal() as stop, loading as batches, closing(log), line:
+    with StopSignal() as stop, loading as loaded, closing(log), line:
+        batches = to_device(loaded, fabric.device)
         line.print(_describe(config, learner.model, len(images.names), len(samples), num_updates))
         for update in range(progress.update, num_updates):
             lr = _set_learning_rate(config, optimizer, update, num_updates)
@@ -85,9 +85,8 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder) -> None:
             for step in range(accumulate):
                 batch = next(batches)
                 skips.add(batch.skipped)
-                with fabric.no_backward_sync(learner.wrapped, enabled=step < accumulate - 1):
-                    inputs = to_device(batch, fabric.device, mean=mean, std=std)
-                    losses = compute_losses(learner.wrapped, inputs, config.loss)
+                with fabric.no_backward_sync(learner.step, enabled=step < accumulate - 1):
+                    losses = learner.step(*batch.tensors())
                     fabric.backward(losses.total / accumulate)
                 values[:3] += torch.stack(losses).detach() / accumulate
             skips.check()
@@ -120,8 +119,8 @@ class _Learner(NamedTuple):
     model: nn.Module
     """Plain: its names are those of checkpoints."""
     optimizer: torch.optim.AdamW
-    wrapped: _FabricModule
-    """To be called."""
+    step: _FabricModule
+    """From a batch to its losses, with the model inside."""
     wrapped_optimizer: torch.optim.Optimizer
 
 
@@ -132,11 +131,12 @@ def _set_up(config: PretrainConfig, folder: RunFolder, progress: RunProgress) ->
         torch.set_num_threads(config.run.num_threads)
     model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
     optimizer = build_optimizer(model, config.optimizer)
-    # Fabric takes the compiled wrapper off and puts it back around what it wraps the model in.
-    compiled = cast(nn.Module, torch.compile(model)) if config.run.compile else model
-    wrapped, wrapped_optimizer = fabric.setup(compiled, optimizer)
+    step = PretrainStep(model, config.loss, pixel_mean=config.data.pixel_mean, pixel_std=config.data.pixel_std)
+    # Fabric takes the compiled wrapper off and puts it back around what it wraps the module in.
+    compiled = cast(nn.Module, torch.compile(step, fullgraph=True)) if config.run.compile else step
+    wrapped_step, wrapped_optimizer = fabric.setup(compiled, optimizer)
     restore_checkpoint(folder.path, model, optimizer, progress)
-    return _Learner(fabric, model, optimizer, wrapped, wrapped_optimizer)
+    return _Learner(fabric, model, optimizer, wrapped_step, wrapped_optimizer)
 
 
 def _open_batches(
