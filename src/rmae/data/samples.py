@@ -58,8 +58,8 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """Move the tensors; from pinned memory to a GPU without waiting for it."""
-        moved = (None if tensor is None else tensor.to(device, non_blocking=True) for tensor in self.tensors())
-        return Batch(*moved, self.skipped)  # pyright: ignore[reportArgumentType]  # each as it was
+        moved = (value.to(device, non_blocking=True) if isinstance(value, Tensor) else value for value in self)
+        return self._make(moved)
 
 
 class PretrainSamples(Dataset[Sample]):
