@@ -14,7 +14,8 @@ from PIL import Image
 
 from rmae import DataConfig, LossConfig, ModelConfig, build_model
 from rmae.config import OptimizerConfig, PretrainConfig
-from rmae.data.layouts import ImageSet, list_images
+from rmae.data.image_set import ImageSet
+from rmae.data.layouts import list_images
 from rmae.data.order import SampleKey
 from rmae.data.samples import Batch, PretrainSamples, collate
 from rmae.training.optimizer import build_optimizer

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from rmae.models.masked_autoencoder import MaskedAutoencoder, PretrainOutput, encode
     from rmae.models.reference import from_reference
     from rmae.models.weights import load
+    from rmae.pack_runs import pack
     from rmae.presets import PRESETS, preset
     from rmae.region_runs import make_regions, show_regions
     from rmae.regions.coco_instances import CocoInstances
     from rmae.regions.coco_panoptic import CocoPanoptic
     from rmae.regions.felzenszwalb import Felzenszwalb, felzenszwalb
     from rmae.regions.grid import Grid
+    from rmae.regions.inside import Inside
     from rmae.regions.live import Live
     from rmae.regions.random_masks import RandomMasks
     from rmae.regions.sam import SamJson
@@ -32,6 +34,7 @@ _HOMES = {
     "DataConfig": "rmae.config",
     "Felzenszwalb": "rmae.regions.felzenszwalb",
     "Grid": "rmae.regions.grid",
+    "Inside": "rmae.regions.inside",
     "Live": "rmae.regions.live",
     "LossConfig": "rmae.config",
     "Losses": "rmae.models.losses",
@@ -57,6 +60,7 @@ _HOMES = {
     "from_reference": "rmae.models.reference",
     "load": "rmae.models.weights",
     "make_regions": "rmae.region_runs",
+    "pack": "rmae.pack_runs",
     "preset": "rmae.presets",
     "pretrain": "rmae.runs",
     "pretrain_losses": "rmae.models.losses",
@@ -64,11 +68,11 @@ _HOMES = {
     "show_regions": "rmae.region_runs",
 }
 __all__ = [
-    "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Live", "LossConfig",
+    "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Inside", "Live", "LossConfig",
     "Losses", "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig",
     "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stopped",
     "Stored", "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions",
-    "preset", "pretrain", "pretrain_losses", "report", "show_regions",
+    "pack", "preset", "pretrain", "pretrain_losses", "report", "show_regions",
 ]  # fmt: skip
 
 

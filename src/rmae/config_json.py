@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from rmae.config import PretrainConfig
 from rmae.regions.felzenszwalb import Felzenszwalb
+from rmae.regions.inside import Inside
 from rmae.regions.live import Live
 from rmae.regions.sources import NamedSource
 from rmae.regions.stored import Stored
@@ -23,7 +24,8 @@ def config_to_json(config: Any) -> dict[str, Any]:
     """
     from pydantic import TypeAdapter
 
-    if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, NamedSource | Live | Stored | None):
+    kept = NamedSource | Inside | Live | Stored | None
+    if isinstance(config, PretrainConfig) and not isinstance(config.data.regions, kept):
         own_source = describe_source(config.data.regions)
         config = replace(config, data=replace(config.data, regions=Felzenszwalb()))
         saved = config_to_json(config)

@@ -12,3 +12,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Make the kernel write a file's contents, or a folder's names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

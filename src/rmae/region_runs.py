@@ -11,9 +11,10 @@ from PIL import Image
 
 from rmae.config import DataConfig
 from rmae.config_json import describe_source
-from rmae.data.images import UnreadableImage, check_channels, read_image
-from rmae.data.layouts import ImageSet, list_images
-from rmae.data.photographs import TRAINING, photographs_folder
+from rmae.data.image_set import ImageSet
+from rmae.data.images import UnreadableImage, check_channels
+from rmae.data.layouts import list_images
+from rmae.data.photographs import photographs_set
 from rmae.data.region_check import CheckedSource
 from rmae.data.region_making import RegionMaking
 from rmae.data.region_making import make_regions as make_store
@@ -143,7 +144,7 @@ def _refuse_folder(path: Path) -> None:
 
 def _images(data: str | Path | None, subsets: tuple[str, ...]) -> ImageSet:
     if data is None:
-        return ImageSet(photographs_folder(), TRAINING)
+        return photographs_set()
     return list_images(Path(data).resolve(), subsets)
 
 
@@ -167,7 +168,7 @@ def _read_pictures(images: ImageSet, source: RegionSource, channels: int) -> tup
     left_out: dict[str, str] = {}
     for name in images.names:
         try:
-            image = read_image(images.root / name, channels=channels, max_pixels=DataConfig.max_pixels)
+            image = images.read(name, channels=channels, max_pixels=DataConfig.max_pixels)
             pictures.append(RegionPicture(name=name, image=image, label_maps=CheckedSource(source)(image, name)))
         except (UnreadableImage, ValueError, OSError) as error:
             left_out[name] = str(error)

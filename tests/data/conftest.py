@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from rmae.config import DataConfig, ModelConfig
-from rmae.data.layouts import ImageSet, list_images
+from rmae.data.image_set import ImageSet
+from rmae.data.layouts import list_images
 
 
 @pytest.fixture

@@ -18,7 +18,16 @@ ALL[np.zeros((2, 4), bool).tobytes()] = "nothing"
 def draw_whole(maps: np.ndarray, **settings) -> np.ndarray:
     """Draw from a crop that is the whole image."""
     height, width = maps.shape[1:]
-    return draw_regions(LabelRuns.of(maps), Crop(0, 0, height, width, False), (height, width), **settings)
+    return draw_crop(maps, Crop(0, 0, height, width, False), (height, width), **settings)
+
+
+def draw_crop(maps: np.ndarray, crop: Crop, size_hw: tuple[int, int], **settings) -> np.ndarray:
+    """Draw, and unpack by numpy."""
+    packed = draw_regions(LabelRuns.of(maps), crop, size_hw, **settings)
+    assert packed.dtype == np.uint8
+    padded = np.unpackbits(packed, axis=-1).view(bool)
+    assert not padded[..., size_hw[1] :].any()
+    return padded[..., : size_hw[1]]
 
 
 def draw(maps: np.ndarray, num_regions: int, seed: int = 0, **limits) -> Counter[str]:
@@ -110,8 +119,8 @@ def test_regions_of_a_crop_are_those_of_its_label_maps(largest_label: int, visib
             for label in np.unique(label_map[label_map >= 0])
             if 0.1 <= (label_map == label).mean() <= 0.4 and (visible is None or visible[label_map == label].any())
         ]
-        drawn = draw_regions(
-            LabelRuns.of(maps), crop, size_hw,
+        drawn = draw_crop(
+            maps, crop, size_hw,
             num_regions=5, generator=np.random.default_rng(seed), area=(0.1, 0.4), visible=visible,
         )  # fmt: skip
         expected = np.zeros_like(drawn)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from rmae.config import DataConfig
-from rmae.data.layouts import ImageSet, list_images, split_images
+from rmae.data.image_set import ImageSet
+from rmae.data.layouts import list_images, split_images
 
 
 def touch(root: Path, *names: str) -> Path:

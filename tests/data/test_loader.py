@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rmae.config import DataConfig, ModelConfig
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples

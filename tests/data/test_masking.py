@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmae.config import DataConfig, ModelConfig
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
 from rmae.data.masking import region_biased_permutation, visible_pixels
 from rmae.data.order import SampleKey
 from rmae.data.samples import PretrainSamples, Sample

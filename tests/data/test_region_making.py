@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rmae.data.image_set import ImageSet
 from rmae.data.images import read_image
-from rmae.data.layouts import ImageSet, list_images
+from rmae.data.layouts import list_images
 from rmae.data.region_making import RegionMaking, make_regions
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid

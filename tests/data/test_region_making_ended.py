@@ -195,7 +195,7 @@ def test_death_of_a_worker_is_one_sentence(which: str, many_photographs: Path, p
         _, complaint = process.communicate(timeout=20)
     assert process.returncode == 1
     assert complaint == (
-        "rmae: a process that makes regions was ended from outside, perhaps because memory ran out; lower "
+        "rmae: a process that works on images was ended from outside, perhaps because memory ran out; lower "
         "--num-workers or --max-pixels, then go on with the same command\n"
     )
     assert not any(is_running(worker) for worker in workers)

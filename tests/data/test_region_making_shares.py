@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rmae.data.image_set import ImageSet
 from rmae.data.images import read_image
-from rmae.data.layouts import ImageSet, list_images
+from rmae.data.layouts import list_images
 from rmae.data.region_making import RegionMaking, Share, make_regions
 from rmae.regions.grid import Grid
 from rmae.regions.store import RegionStore

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from rmae.config import DataConfig, ModelConfig
-from rmae.data.layouts import ImageSet, list_images
+from rmae.data.image_set import ImageSet
+from rmae.data.layouts import list_images
 from rmae.data.order import SampleKey
 from rmae.data.region_check import WrongRegionSource
 from rmae.data.samples import Batch, PretrainSamples, Sample, Skipped, collate

@@ -72,3 +72,13 @@ def test_too_many_are_an_error_that_says_what_to_do(tmp_path: Path):
         r"remove the files and start anew",
     ):
         log.check()
+
+
+def test_of_several_processes_one_writes_and_all_count(tmp_path: Path):
+    path = tmp_path / "skipped_images.jsonl"
+    log = SkipLog(path, num_images=10, max_bad_share=0.1, writes=False)
+    log.add([Skipped("a.png", "torn"), Skipped("b.png", "torn")])
+    assert log.count == 2
+    assert not path.exists()
+    with pytest.raises(ValueError, match="2 of 10 images"):
+        log.check()

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from rmae.config import DataConfig, ModelConfig, PretrainConfig
+from rmae.data.image_set import ImageSet
 from rmae.data.images import read_image
-from rmae.data.layouts import ImageSet
 from rmae.data.region_making import RegionMaking, make_regions
 from rmae.data.training_regions import make_training_regions, with_region_store
 from rmae.regions.felzenszwalb import Felzenszwalb

@@ -13,9 +13,8 @@ from rmae.bench.machine import describe_machine
 from rmae.bench.stopwatch import time_side_by_side
 from rmae.data.crops import centre_crop
 from rmae.data.drawing import draw_regions
+from rmae.data.image_set import ImageSet
 from rmae.data.images import read_image
-from rmae.data.layouts import ImageSet
-from rmae.ops.bits import pack_bits
 from rmae.regions.felzenszwalb import felzenszwalb
 from rmae.regions.overlap import stack_masks
 from rmae.regions.store import RegionStore, StoreHeader
@@ -171,13 +170,12 @@ def _store(path: Path, label_maps: dict[str, np.ndarray]) -> RegionStore:
 def _time_drawing(store: RegionStore, name: str, repeats: int) -> float:
     runs = store.read(name)
     height, width = runs.counts.shape[1], runs.width
-    picture = np.empty((height, width, 3), dtype=np.uint8)
     crop = centre_crop(height, width, aspect=width / height)  # all of it: the slowest crop to look through
     source, generator = Stored(path=str(store.path)), np.random.default_rng(0)
 
     def read_and_draw() -> np.ndarray:
-        found = source.runs(picture, name)
-        return pack_bits(draw_regions(found, crop, _SIZE_HW, num_regions=_NUM_REGIONS, generator=generator))
+        found = source.runs(name, (height, width))
+        return draw_regions(found, crop, _SIZE_HW, num_regions=_NUM_REGIONS, generator=generator)
 
     return time_side_by_side({"read and draw": read_and_draw}, repeats=max(10, repeats))["read and draw"]
 

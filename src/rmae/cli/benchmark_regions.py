@@ -41,7 +41,8 @@ def benchmark_regions(arguments: list[str]) -> None:
     check_output_file("json", chosen.json)
 
     from rmae.bench.regions import measure_regions
-    from rmae.data.layouts import ImageSet, list_images
+    from rmae.data.image_set import ImageSet
+    from rmae.data.layouts import list_images
     from rmae.data.photographs import IN_COLOUR, photographs_folder
     from rmae.files import write_atomically
 

@@ -43,11 +43,12 @@ def region_source_registry(default: Any) -> "ConstructorRegistry":
 def _parse(text: str, default: Any, *, named_only: bool) -> Any:
     from typing import get_args
 
+    from rmae.regions.inside import Inside
     from rmae.regions.live import Live
     from rmae.regions.sources import NamedSource
     from rmae.regions.stored import Stored
 
-    classes = [*get_args(NamedSource), *([] if named_only else [Stored])]
+    classes = [*get_args(NamedSource), *([] if named_only else [Inside, Stored])]
     sources = {str(cls.__dataclass_fields__["kind"].default): cls for cls in classes}
     name, *flags = shlex.split(text) or [""]
     if name in sources:

@@ -7,11 +7,15 @@ import numpy as np
 
 from rmae.config.checks import check_values, require
 from rmae.regions.felzenszwalb import Felzenszwalb
+from rmae.regions.inside import Inside
 from rmae.regions.live import Live
 from rmae.regions.sources import NamedSource
 from rmae.regions.stored import Stored
 
 _PILLOW_LIMIT = 178_956_970  # pixels above which Pillow takes an image for a decompression bomb
+
+AnySource = NamedSource | Inside | Live | Stored | Callable[[np.ndarray, str], np.ndarray] | None
+"""Where regions may come from; None = nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +40,9 @@ class DataConfig:
     """Standard deviation of each channel, full scale = 1, above 0; the default is ImageNet's."""
     measure_statistics: bool = False
     """Measure pixel_mean and pixel_std on up to 1,000 of the images first, and use those."""
-    regions: NamedSource | Live | Stored | Callable[[np.ndarray, str], np.ndarray] | None = field(
-        default_factory=Felzenszwalb
-    )
+    regions: AnySource = field(default_factory=Felzenszwalb)
     """Where regions come from: a source with its flags, as in 'slic --num-segments 50'; none where the task is mae.
-    There are coco-instances, coco-panoptic, felzenszwalb, grid, random-masks, sam, sam-json, slic and stored.
+    There are coco-instances, coco-panoptic, felzenszwalb, grid, inside, random-masks, sam, sam-json, slic and stored.
     Write 'slic --help' for the flags of slic, and 'live slic' to make regions anew each time and store nothing."""
     region_store: str | None = None
     """File to keep regions in; those it lacks are made first.
@@ -72,8 +74,9 @@ class DataConfig:
         require(len(self.pixel_mean) > 0, "pixel_mean is empty; give one value per channel")
         require(min(self.pixel_std) > 0, f"pixel_std is {self.pixel_std}; each value must be above 0")
         require(
-            self.region_store is None or not isinstance(self.regions, Live | Stored),
-            f"region_store is {self.region_store}, but live and stored regions are kept in none; leave out one of them",
+            self.region_store is None or not isinstance(self.regions, Inside | Live | Stored),
+            f"region_store is {self.region_store}, but regions that are live, stored or inside the data are kept in "
+            "none; leave out one of them",
         )
         low, high = self.region_area
         require(0 <= low <= high <= 1, f"region_area is {low} to {high}; it must run from at least 0 to at most 1")

@@ -19,6 +19,27 @@ class Crop(NamedTuple):
     flip: bool
     """Whether the rectangle is mirrored left to right."""
 
+    def on_grid(self, step: int, image_hw: tuple[int, int]) -> "Crop":
+        """Move each edge to the nearest multiple of a step.
+
+        Args:
+            step: In pixels, at least 1; the rectangle is no smaller.
+            image_hw: Height and width of the image, inside which the rectangle stays.
+        """
+        top, height = _on_grid(self.top, self.height, step, image_hw[0])
+        left, width = _on_grid(self.left, self.width, step, image_hw[1])
+        return Crop(top, left, height, width, self.flip)
+
+    def reduced(self, step: int) -> "Crop":
+        """The same rectangle in the image at 1 / step of its size; its edges are multiples of the step."""
+        return Crop(self.top // step, self.left // step, self.height // step, self.width // step, self.flip)
+
+
+def _on_grid(start: int, length: int, step: int, limit: int) -> tuple[int, int]:
+    end = min(round((start + length) / step), limit // step) * step
+    start = min(round(start / step) * step, end - step)
+    return start, end - start
+
 
 def random_crop(
     height: int,

@@ -30,33 +30,35 @@ def draw_regions(
         visible: Shape (h, w) bool; if given, only regions with at least one pixel there are drawn.
 
     Returns:
-        Shape (R, h, w) bool. Without replacement among the n candidates; with n < R, without replacement from their
-        list repeated ceil(R / n) times; all False with n = 0.
+        Packed as by `pack_bits`, shape (R, h, ceil(w / 8)) uint8. Without replacement among the n candidates; with
+        n < R, without replacement from their list repeated ceil(R / n) times; all empty with n = 0.
 
     Source:
         R-MAE (arXiv 2306.05411); its reference code for n < R.
     """
-    from rmae.regions.kernels.runs import fill_region
+    from rmae.regions.kernels.runs import fill_packed
 
-    drawn = np.zeros((num_regions, *size_hw), dtype=bool)
+    drawn = np.zeros((num_regions, size_hw[0], -(-size_hw[1] // 8)), dtype=np.uint8)
     rows, columns = sample_positions(crop, size_hw)
     first_after = np.searchsorted(columns, np.arange(runs.width + 1))
     labels = runs.dense_labels()
     if visible is not None and crop.flip:
         visible = visible[:, ::-1]
-    candidates = _candidates(runs, labels, rows, first_after, size_hw, area, visible)
+    allowed = _allowed(runs, labels, rows, first_after, size_hw, area, visible)
+    candidates = np.argwhere(allowed)
     if len(candidates) == 0:
         return drawn
     repeats = -(-num_regions // len(candidates))
     picks = generator.choice(repeats * len(candidates), size=num_regions, replace=False) % len(candidates)
-    starts = np.concatenate([[0], np.cumsum(runs.counts.sum(axis=1, dtype=np.int64))])
-    for region, (which, label) in zip(drawn, candidates[picks], strict=True):
-        of_map = slice(starts[which], starts[which + 1])
-        fill_region(runs.counts[which], runs.lengths[of_map], labels[of_map], label, rows, first_after, region)
-    return np.ascontiguousarray(drawn[:, :, ::-1]) if crop.flip else drawn
+    first_slot: dict[int, int] = {}
+    filled_as = [first_slot.setdefault(pick, slot) for slot, pick in enumerate(picks.tolist())]
+    slots = np.full(allowed.shape, -1)
+    slots[tuple(candidates[list(first_slot)].T)] = list(first_slot.values())
+    fill_packed(runs.counts, runs.lengths, labels, slots, rows, first_after, crop.flip, drawn)
+    return drawn if len(first_slot) == num_regions else drawn[filled_as]
 
 
-def _candidates(
+def _allowed(
     runs: LabelRuns,
     labels: np.ndarray,
     rows: np.ndarray,
@@ -65,7 +67,7 @@ def _candidates(
     area: tuple[float, float],
     visible: np.ndarray | None,
 ) -> np.ndarray:
-    """Map and label of each region that may be drawn, shape (n, 2), in the order of the maps and labels."""
+    """Which labels of which maps may be drawn, shape (S, labels) bool."""
     from rmae.regions.kernels.runs import count_sampled, mark_seen
 
     num_pixels = np.zeros((len(runs.counts), int(labels.max(initial=-1)) + 1), dtype=np.int64)
@@ -78,4 +80,4 @@ def _candidates(
         seen = np.zeros_like(allowed)
         mark_seen(runs.counts, runs.lengths, labels, rows, first_after, num_visible, seen)
         allowed &= seen
-    return np.argwhere(allowed)
+    return allowed

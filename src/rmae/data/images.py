@@ -1,30 +1,92 @@
-"""Image files as arrays of pixels as stored, decoded once."""
+"""Image files as arrays of pixels as stored, decoded once, and JPEGs at a fraction of their size if that is enough."""
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+
+from rmae.data.tiff_bands import INSTALL, TiffBands, UnreadableBands, declares_pages_as_bands, has_tifffile
 
 READABLE_CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
-"""Numbers of channels in which image files can be read."""
+"""Numbers of channels in which every kind of image file can be read; others are read from TIFF alone."""
 
 # Only what photographs come in: some of Pillow's other readers start outside programs or read whole documents.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I;16R")
-_SAMPLES_PER_PIXEL, _BITS_PER_SAMPLE = 277, 258  # TIFF tags
+_BITS_PER_SAMPLE, _DESCRIPTION, _SAMPLES_PER_PIXEL = 258, 270, 277  # TIFF tags
+_REDUCTIONS = (8, 4, 2, 1)
+# Orientations whose undoing puts the last column, or row, of the file first.
+_COLUMNS_REVERSED, _ROWS_REVERSED, _TRANSPOSED = (2, 3, 7, 8), (3, 4, 6, 7), (5, 6, 7, 8)
 
 
 class UnreadableImage(ValueError):
     """An image file that cannot be used; the message says why."""
 
 
+class StoredImage:
+    """An image in an open file, whose size is known and whose pixels can be had. Made by `open_image`.
+
+    Args:
+        size_hw: Height H and width W.
+        max_reduction: Largest reduction: 8, 4, 2 or 1.
+        decode: From a reduction to the pixels.
+    """
+
+    def __init__(self, *, size_hw: tuple[int, int], max_reduction: int, decode: Callable[[int], np.ndarray]):
+        self.size_hw = size_hw
+        """Height H and width W in pixels, upright as the EXIF orientation says."""
+        self.max_reduction = max_reduction
+        """Largest reduction that `pixels` takes: 8 for most JPEGs, 1 for everything else."""
+        self._decode = decode
+
+    @classmethod
+    def of(cls, pixels: np.ndarray) -> "StoredImage":
+        """An image that is decoded already, shape (H, W, M)."""
+        height, width = pixels.shape[:2]
+        return cls(size_hw=(height, width), max_reduction=1, decode=lambda _: pixels)
+
+    def pixels(self, reduction: int = 1) -> np.ndarray:
+        """Decode the image, or what the file holds of it at a fraction of its size.
+
+        Args:
+            reduction: 1, 2, 4 or 8, at most `max_reduction`. Pixel (i, j) of the result stands for the pixels
+                [i * reduction, (i + 1) * reduction) x [j * reduction, (j + 1) * reduction) of the image, as far as
+                they lie inside; it is close to their mean, at the last row and column with what the encoder filled
+                incomplete blocks up with.
+
+        Returns:
+            Shape (ceil(H / reduction), ceil(W / reduction), channels); uint8, or uint16 as `read_image` says.
+            Writable; may be the same array at the next call.
+
+        Raises:
+            UnreadableImage: The pixels are damaged.
+            ValueError: This image cannot be had at this reduction.
+        """
+        if reduction not in _REDUCTIONS or reduction > self.max_reduction:
+            allowed = ", ".join(str(step) for step in reversed(_REDUCTIONS) if step <= self.max_reduction)
+            raise ValueError(f"reduction is {reduction}; of this image it must be one of {allowed}")
+        return self._decode(reduction)
+
+
 def check_channels(channels: int) -> None:
     """Raise a ValueError unless image files can be read with this number of channels."""
-    if channels not in READABLE_CHANNELS:
+    if channels in READABLE_CHANNELS:
+        return
+    if channels < 1:
+        raise ValueError(
+            f"image files are read with 1 channel (grey), 3 (RGB), 4 (RGB and alpha) or as many as a TIFF has bands, "
+            f"not {channels}; set channels to one of these"
+        )
+    if not has_tifffile():
         raise ValueError(
             f"image files are read with 1 channel (grey), 3 (RGB) or 4 (RGB and alpha), not {channels}; "
-            "set channels to one of these"
+            f"set channels to one of these, or to read TIFF files of {channels} bands {INSTALL}"
         )
 
 
@@ -37,31 +99,82 @@ def check_max_pixels(max_pixels: int) -> None:
         )
 
 
-def read_image(path: Path, *, channels: int, max_pixels: int) -> np.ndarray:
+def read_image(file: Path | BinaryIO, *, channels: int, max_pixels: int) -> np.ndarray:
     """Read an image file upright, as its EXIF orientation says.
 
     Args:
-        path: JPEG, PNG, WebP, BMP, TIFF or GIF, whatever its suffix; of several frames the first is read.
+        file: JPEG, PNG, WebP, BMP, TIFF or GIF, whatever its suffix; of several frames the first is read. A path, or
+            an open file that can seek, which is read from its beginning and left open.
         channels: 3 = RGB from anything; 1 = grey; 4 = RGB and alpha. With 1 and 3, transparency is laid over white.
-            16-bit grey becomes 8-bit (65535 becomes 255, rounded) unless `channels` is 1.
+            16-bit grey becomes 8-bit (65535 becomes 255, rounded) unless `channels` is 1. Any other number: the bands
+            of a TIFF, which must be as many and are taken as stored; they may be interleaved, in planes, or in pages.
+            So are TIFF files with 1, 3 or 4 bands of 16 bits, in planes or of unnamed colours, and those with a page
+            for each band where their description (of tifffile, ImageJ or OME) says that this is what the pages are.
         max_pixels: Larger images are refused before they are decoded.
 
     Returns:
-        Shape (H, W, channels); uint8, or uint16 for 16-bit grey with `channels` 1. Writable.
+        Shape (H, W, channels); uint8, or uint16 for 16-bit grey with `channels` 1 and for TIFF bands of 16 bits.
+        Writable.
 
     Raises:
         UnreadableImage: The file is missing, damaged, too large, no image, or of a depth or with bands that would be
-            lost: 16-bit colour, float, 32-bit, more than four bands.
-        ValueError: `channels` is not 1, 3 or 4.
+            lost: float, 32-bit, 16-bit colour but in TIFF, other bands than `channels`.
+        ValueError: `channels` is below 1, or is not 1, 3 or 4 and tifffile is not installed.
     """
     check_channels(channels)
+    if not isinstance(file, Path):
+        return open_image(file, channels=channels, max_pixels=max_pixels).pixels()
+    # From an open file, since Pillow maps an uncompressed TIFF that it is given by name, and then turns it wrongly.
+    with _errors_in_words(max_pixels), file.open("rb") as opened:
+        return open_image(opened, channels=channels, max_pixels=max_pixels).pixels()
+
+
+def open_image(file: BinaryIO, *, channels: int, max_pixels: int) -> StoredImage:
+    """Look at an image in an open file. Of a JPEG only the header is read; any other image is decoded at once.
+
+    Args:
+        file: As for `read_image`. It must stay open, and in its place, until the pixels have been asked for.
+        channels: As for `read_image`.
+        max_pixels: As for `read_image`.
+
+    Returns:
+        The image's size, and the way to its pixels.
+
+    Raises:
+        UnreadableImage: As for `read_image`; of damage to a JPEG's pixels only `StoredImage.pixels` knows.
+        ValueError: As for `read_image`.
+    """
+    check_channels(channels)
+    with _errors_in_words(max_pixels):
+        file.seek(0)
+        if file.read(4) in _TIFF_STARTS:
+            return StoredImage.of(_decode_tiff(file, channels, max_pixels))
+        image = Image.open(file, formats=_FORMATS)
+        _check_size(image.height, image.width, max_pixels)
+        loss = _what_would_be_lost(image)
+        if loss:
+            raise UnreadableImage(loss)
+        if channels not in READABLE_CHANNELS:
+            raise UnreadableImage(
+                f"its pixels are {image.mode}, and images with {channels} bands are read from TIFF alone"
+            )
+        if isinstance(image, JpegImageFile):
+            return _open_jpeg(image, file, channels, max_pixels)
+        return StoredImage.of(_decode(image, channels))
+
+
+@contextmanager
+def _errors_in_words(max_pixels: int) -> Iterator[None]:
+    """Turn whatever is raised while a file is read into UnreadableImage, but for a want of memory."""
     try:
-        # Pillow warns of what is refused below (size) or does not matter (odd metadata, byte palettes).
+        # Pillow warns of what is refused here (size) or does not matter (odd metadata, byte palettes).
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(path, channels, max_pixels)
+            yield
     except (UnreadableImage, MemoryError):
         raise
+    except UnreadableBands as error:
+        raise UnreadableImage(str(error)) from None
     except FileNotFoundError:
         raise UnreadableImage("the file is missing") from None
     except UnidentifiedImageError:
@@ -72,25 +185,88 @@ def read_image(path: Path, *, channels: int, max_pixels: int) -> np.ndarray:
         raise UnreadableImage(f"it cannot be decoded ({type(error).__name__}: {error})") from error
 
 
-def _decode(path: Path, channels: int, max_pixels: int) -> np.ndarray:
-    # From an open file, since Pillow maps an uncompressed TIFF that it is given by name, and then turns it wrongly.
-    with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-        num_pixels = image.width * image.height
-        if num_pixels > max_pixels:
-            raise UnreadableImage(
-                f"it has {image.width} x {image.height} = {num_pixels:,} pixels, more than the {max_pixels:,} allowed "
-                "(max_pixels)"
-            )
-        _refuse_lossy(image)
-        image.load()
-        # Asked only now: reading a TIFF turns it upright and forgets the tag, a PNG's tag may follow its pixels.
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        pixels = _grey_16_bit(image, channels) if image.mode.startswith("I") else _eight_bit(image, channels)
+def _check_size(height: int, width: int, max_pixels: int) -> None:
+    num_pixels = height * width
+    if num_pixels > max_pixels:
+        raise UnreadableImage(
+            f"it has {width} x {height} = {num_pixels:,} pixels, more than the {max_pixels:,} allowed (max_pixels)"
+        )
+
+
+def _open_jpeg(image: JpegImageFile, file: BinaryIO, channels: int, max_pixels: int) -> StoredImage:
+    """Take size and orientation of a JPEG from its header, and leave its pixels for later."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    width, height = image.size
+    unread: list[JpegImageFile] = [image]
+
+    def decode(reduction: int) -> np.ndarray:
+        with _errors_in_words(max_pixels):
+            # What Pillow has opened it can decode once.
+            opened = unread.pop() if unread else Image.open(file, formats=("JPEG",))
+            if reduction > 1:
+                # Pillow takes the largest of 8, 4 and 2 at which neither side is smaller than asked for.
+                opened.draft(None, (width // reduction, height // reduction))
+            return _decode(opened, channels)
+
+    return StoredImage(
+        size_hw=(width, height) if orientation in _TRANSPOSED else (height, width),
+        max_reduction=_max_reduction(image, orientation),
+        decode=decode,
+    )
+
+
+def _max_reduction(image: JpegImageFile, orientation: object) -> int:
+    """Largest reduction at which pixel i of the upright image stands for [i * reduction, (i + 1) * reduction)."""
+    if not image.quantization:  # lossless JPEG, which libjpeg decodes at full size alone
+        return 1
+    width, height = image.size
+    for reduction in _REDUCTIONS:
+        # libjpeg's last pixel stands for what is left of a side. Turned to be the first, it would shift all others.
+        shifted = (orientation in _COLUMNS_REVERSED and width % reduction) or (
+            orientation in _ROWS_REVERSED and height % reduction
+        )
+        # Pillow asks for no reduction that is larger than the image.
+        if reduction <= min(width, height) and not shifted:
+            return reduction
+    return 1
+
+
+def _decode_tiff(file: BinaryIO, channels: int, max_pixels: int) -> np.ndarray:
+    """Pixels (H, W, channels), upright: Pillow's where it loses nothing, as most TIFF files are, or else tifffile's."""
+    if channels in READABLE_CHANNELS:
+        try:
+            image = Image.open(file, formats=("TIFF",))
+        except Image.DecompressionBombError:
+            raise
+        except Exception:  # bands, depths or compressions that Pillow does not know; tifffile says what is the matter
+            image = None
+        if image is not None:
+            _check_size(image.height, image.width, max_pixels)
+            if not _what_would_be_lost(image) and not _is_first_of_bands(image, channels):
+                return _decode(image, channels)
+    bands = TiffBands(file, num_bands=channels)
+    _check_size(*bands.size_hw, max_pixels)
+    return np.ascontiguousarray(_turn_upright(bands.pixels(), bands.orientation))
+
+
+def _is_first_of_bands(image: ImageFile.ImageFile, channels: int) -> bool:
+    """Whether Pillow would read the first band of a TIFF for the whole image."""
+    is_grey = image.mode == "L" or image.mode.startswith("I;16")
+    description = getattr(image, "tag_v2", {}).get(_DESCRIPTION)
+    return channels > 1 and is_grey and declares_pages_as_bands(description, channels)
+
+
+def _decode(image: ImageFile.ImageFile, channels: int) -> np.ndarray:
+    """Pixels (H, W, channels), upright."""
+    image.load()
+    # Asked only now: reading a TIFF turns it upright and forgets the tag, a PNG's tag may follow its pixels.
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    pixels = _grey_16_bit(image, channels) if image.mode.startswith("I") else _eight_bit(image, channels)
     return np.ascontiguousarray(_turn_upright(pixels, orientation))
 
 
-def _refuse_lossy(image: ImageFile.ImageFile) -> None:
-    """Raise UnreadableImage where Pillow would drop bits or bands without a word, or has no common scale."""
+def _what_would_be_lost(image: ImageFile.ImageFile) -> str:
+    """Why Pillow would drop bits or bands without a word, or has no common scale; empty where it does neither."""
     raw_mode = _raw_mode(image)
     grey_16_bit = raw_mode in _GREY_16_BIT and image.mode.startswith("I")
     deep = image.mode in ("I", "F") or ";16" in raw_mode or ";12" in raw_mode
@@ -100,14 +276,13 @@ def _refuse_lossy(image: ImageFile.ImageFile) -> None:
         deep = deep or max(tags.get(_BITS_PER_SAMPLE, (1,))) > 8
         num_bands = tags.get(_SAMPLES_PER_PIXEL, num_bands)
     if num_bands > len(image.getbands()):
-        raise UnreadableImage(
-            f"it has {num_bands} bands; files with up to 4 bands that Pillow understands can be read (grey, RGB, RGBA)"
-        )
+        return f"it has {num_bands} bands, of which Pillow reads {len(image.getbands())}"
     if deep and not grey_16_bit:
-        raise UnreadableImage(
+        return (
             f"its pixels ({raw_mode or image.mode}) are deeper than 8 bits; "
-            "8-bit images and 16-bit unsigned grey can be read"
+            "8-bit images and 16-bit unsigned grey can be read, and colour of 16 bits from TIFF"
         )
+    return ""
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
@@ -140,7 +315,9 @@ def _eight_bit(image: Image.Image, channels: int) -> np.ndarray:
     if channels != 4 and image.has_transparency_data:
         coloured = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
-    image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    if image.mode != mode:  # Pillow would copy it
+        image = image.convert(mode)
     return np.array(image).reshape(image.height, image.width, channels)
 
 

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
 from rmae.config import DataConfig
-from rmae.data.photographs import HELD_OUT, TRAINING, photographs_folder
-from rmae.regions.label_runs import LabelRuns
+from rmae.data.image_set import ImageSet
+from rmae.data.parquet import ParquetImages, parquet_files, split_parquet_files
+from rmae.data.photographs import HELD_OUT, photographs_folder, photographs_set
+from rmae.data.shards import Shards, is_packed
+from rmae.regions.inside import Inside
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """What image files end in; upper and lower case are the same."""
@@ -18,50 +20,17 @@ _TRAINING_FOLDERS = ("train2017", "train")  # COCO, ImageNet
 _VALIDATION_FOLDERS = ("val2017", "val")
 
 
-class Container(Protocol):
-    """Files that hold many images each, and perhaps their regions; it may be handed to forked processes."""
+def list_images(root: Path, subsets: tuple[str, ...] = (), *, regions_column: str | None = None) -> ImageSet:
+    """Find the images to train on.
 
-    def open(self, name: str) -> BinaryIO:
-        """Open the encoded image of this name, to be read from its beginning."""
-        ...
-
-    def regions(self, name: str) -> LabelRuns:
-        """Read the regions that stand beside an image.
-
-        Raises:
-            ValueError: There are none, or they are damaged.
-        """
-        ...
-
-
-class ImageSet(NamedTuple):
-    """Images under one folder: a file each, or together in a container's files."""
-
-    root: Path
-    """The folder."""
-    names: tuple[str, ...]
-    """Sorted; of files their paths relative to the folder, with forward slashes."""
-    container: Container | None = None
-    """What holds the images; None where each is a file."""
-
-    def open(self, name: str) -> BinaryIO:
-        """Open an encoded image.
-
-        Raises:
-            OSError: It is missing or cannot be read.
-        """
-        return (self.root / name).open("rb") if self.container is None else self.container.open(name)
-
-
-def list_images(root: Path, subsets: tuple[str, ...] = ()) -> ImageSet:
-    """Find the images to train on, in sub-folders too.
-
-    Hidden files and folders are left out. Links to folders are followed, but not back to a folder they stand in.
+    These are the files in a folder and its sub-folders, or what is in the packed shards or the Parquet files that stand
+    in it. Hidden files and folders are left out. Links to folders are followed, but not back to a folder they stand in.
 
     Args:
         root: Folder of the data set.
         subsets: Sub-folders to take; none given = `train2017` (COCO) or `train` (ImageNet) if there is one, or else
-            everything.
+            everything. Of Parquet files those for training are taken, as their names say.
+        regions_column: Column of Parquet files that holds regions; None = no region is read.
 
     Returns:
         At least one image; the same folder gives the same order on any machine.
@@ -73,6 +42,12 @@ def list_images(root: Path, subsets: tuple[str, ...] = ()) -> ImageSet:
         raise ValueError(f"the data folder {root} does not exist")
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder that holds the images")
+    if parquet_files(root):
+        _refuse_subsets(root, subsets)
+        return _open_parquet(root, split_parquet_files(parquet_files(root))[0], regions_column)
+    if is_packed(root):
+        shards = Shards(root)
+        return ImageSet(root, _training_names(root, shards.names, subsets), shards)
     for subset in subsets:
         if not (root / subset).is_dir():
             raise ValueError(f"{root} has no sub-folder {subset!r}; it has {_folders_in_words(root)}")
@@ -81,8 +56,18 @@ def list_images(root: Path, subsets: tuple[str, ...] = ()) -> ImageSet:
     names = {name for subset in subsets or (".",) for name in _image_names(root, subset)}
     if not names:
         where = " or ".join(str(root / subset) for subset in subsets) or str(root)
-        raise ValueError(f"there is no image in {where}; images are files ending in {' '.join(SUFFIXES)}")
+        raise ValueError(
+            f"there is no image in {where}; images are files ending in {' '.join(SUFFIXES)}, in .parquet, or packed by "
+            "rmae pack"
+        )
     return ImageSet(root, tuple(sorted(names)))
+
+
+def list_all_images(root: Path, subsets: tuple[str, ...] = (), *, regions_column: str | None = None) -> ImageSet:
+    """As `list_images`, with the images for validation of a folder in COCO's or ImageNet's layout if it has any."""
+    images = list_images(root, subsets, regions_column=regions_column)
+    validation = () if subsets else _validation_names(images)
+    return images._replace(names=tuple(sorted({*images.names, *validation})))
 
 
 def split_images(root: Path | None, data: DataConfig, *, seed: int) -> tuple[ImageSet, ImageSet]:
@@ -90,9 +75,9 @@ def split_images(root: Path | None, data: DataConfig, *, seed: int) -> tuple[Ima
 
     Args:
         root: Folder of the data set, or None for the photographs that come with scikit-image.
-        data: Which sub-folders to train on and how many pictures to hold out. They come from `val2017` or `val`
-            where there is one that is not trained on, or else from the training images: at most a tenth of those, but
-            one if there are two.
+        data: Which sub-folders to train on and how many pictures to hold out. They come from `val2017` or `val`, or
+            from the Parquet files for validation, where there are any that are not trained on, or else from the
+            training images: at most a tenth of those, but one if there are two.
         seed: Which pictures are held out depends on it.
 
     Returns:
@@ -104,20 +89,57 @@ def split_images(root: Path | None, data: DataConfig, *, seed: int) -> tuple[Ima
     if root is None:
         if data.subsets:
             raise ValueError(f"subsets {data.subsets} are sub-folders of your data, but no data folder is given")
-        folder = photographs_folder()
-        return ImageSet(folder, TRAINING), ImageSet(folder, HELD_OUT[: data.held_out])
-    images = list_images(root, data.subsets)
-    for folder_name in _VALIDATION_FOLDERS:
-        trained_on = any(name.startswith(f"{folder_name}/") for name in images.names)
-        if not trained_on and (root / folder_name).is_dir():
-            validation = sorted(_image_names(root, folder_name))
-            if validation:
-                return images, ImageSet(root, _choose(validation, data.held_out, seed))
+        return photographs_set(), ImageSet(photographs_folder(), HELD_OUT[: data.held_out])
+    column = data.regions.column if isinstance(data.regions, Inside) else None
+    images = list_images(root, data.subsets, regions_column=column)
+    if parquet_files(root):
+        files = split_parquet_files(parquet_files(root))[1]
+        if files and data.held_out:
+            pictures = _open_parquet(root, files, column)
+            return images, pictures._replace(names=_choose(pictures.names, data.held_out, seed))
+    validation = _validation_names(images)
+    if validation:
+        return images, images._replace(names=_choose(validation, data.held_out, seed))
     num_images = len(images.names)
     num_held_out = min(data.held_out, max(1, num_images // 10)) if num_images > 1 else 0
     held_out = _choose(images.names, num_held_out, seed)
     remaining = set(images.names).difference(held_out)
-    return ImageSet(root, tuple(sorted(remaining))), ImageSet(root, held_out)
+    return images._replace(names=tuple(sorted(remaining))), images._replace(names=held_out)
+
+
+def _open_parquet(root: Path, files: tuple[Path, ...], regions_column: str | None) -> ImageSet:
+    container = ParquetImages(files, regions_column=regions_column)
+    return ImageSet(root, container.names, container)
+
+
+def _refuse_subsets(root: Path, subsets: tuple[str, ...]) -> None:
+    if subsets:
+        raise ValueError(f"subsets {subsets} are sub-folders, but {root} holds Parquet files; leave them out")
+
+
+def _training_names(root: Path, names: tuple[str, ...], subsets: tuple[str, ...]) -> tuple[str, ...]:
+    """Of packed images those in the subsets, or by default those that a folder of them would train on."""
+    folders = sorted({name.split("/")[0] for name in names if "/" in name})
+    for subset in subsets:
+        if not any(name.startswith(f"{subset}/") for name in names):
+            raise ValueError(f"the images packed in {root} are from no folder {subset!r}; there are {folders}")
+    if not subsets:
+        subsets = tuple(folder for folder in _TRAINING_FOLDERS if folder in folders)[:1]
+    return tuple(name for name in names if not subsets or name.startswith(tuple(f"{s}/" for s in subsets)))
+
+
+def _validation_names(images: ImageSet) -> tuple[str, ...]:
+    """Names of the images for validation, in COCO's and ImageNet's layout, unless they are trained on."""
+    for folder in _VALIDATION_FOLDERS:
+        if any(name.startswith(f"{folder}/") for name in images.names):
+            continue
+        if isinstance(images.container, Shards):
+            found = [name for name in images.container.names if name.startswith(f"{folder}/")]
+        else:
+            found = sorted(_image_names(images.root, folder)) if (images.root / folder).is_dir() else []
+        if found:
+            return tuple(found)
+    return ()
 
 
 def _choose(names: tuple[str, ...] | list[str], number: int, seed: int) -> tuple[str, ...]:

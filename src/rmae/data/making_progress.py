@@ -1,4 +1,4 @@
-"""What a person sees while regions are made."""
+"""What a person sees while regions are made or images are packed."""
 
 import time
 from datetime import timedelta
@@ -16,16 +16,18 @@ class MakingProgress:
 
     Args:
         num_images: Images in all.
-        done: Images whose regions were there before.
+        done: Images that were done before.
+        doing: What is done to images, in words that stand before their number.
     """
 
-    def __init__(self, num_images: int, *, done: int) -> None:
+    def __init__(self, num_images: int, *, done: int, doing: str) -> None:
         self.num_skipped = 0
+        self._doing = doing
         self._num_images, self._done, self._done_before = num_images, done, done
         self._started = self._last_line = time.monotonic()
         self._console = Console()
         self._bar = Progress(
-            TextColumn("regions"),
+            TextColumn(doing),
             MofNCompleteColumn(),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[figures]}"),
@@ -38,7 +40,7 @@ class MakingProgress:
 
     def __enter__(self) -> Self:
         if self._done:
-            self._print(f"{self._done:,} of {self._num_images:,} images have their regions already")
+            self._print(f"{self._done:,} of {self._num_images:,} images are done already")
         self._bar.start()
         return self
 
@@ -56,7 +58,7 @@ class MakingProgress:
         if not self._console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             left = timedelta(seconds=round((self._num_images - self._done) / self._rate()))
-            self._print(f"regions {self._done:,}/{self._num_images:,}  {self._rate():,.1f} images/s  {left} left")
+            self._print(f"{self._doing} {self._done:,}/{self._num_images:,}  {self._rate():,.1f} images/s  {left} left")
 
     def skip(self, name: str, reason: str) -> None:
         """Say that an image cannot be used."""
@@ -67,7 +69,7 @@ class MakingProgress:
         """How far it is, in words."""
         skipped = f", {self.num_skipped:,} skipped" if self.num_skipped else ""
         took = timedelta(seconds=round(time.monotonic() - self._started))
-        done = f"regions of {self._done - self.num_skipped:,} of {self._num_images:,} images"
+        done = f"{self._doing} {self._done - self.num_skipped:,} of {self._num_images:,} images"
         return f"{done}{skipped}, {self._rate():,.1f} images/s, in {took}"
 
     def _rate(self) -> float:

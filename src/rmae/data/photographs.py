@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rmae.data.image_set import ImageSet
+
 TRAINING = (
     "astronaut.png",
     "brick.png",
@@ -27,6 +29,11 @@ IN_COLOUR = (
     "rocket.jpg",
 )
 """Names of the photographs in colour, the large ones too: for measurements."""
+
+
+def photographs_set() -> ImageSet:
+    """The photographs to train on."""
+    return ImageSet(photographs_folder(), TRAINING)
 
 
 def photographs_folder() -> Path:

@@ -3,25 +3,20 @@
 import glob
 import os
 import time
-from collections.abc import Generator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from rmae.config_json import describe_source
-from rmae.data.images import UnreadableImage, check_channels, check_max_pixels, read_image
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
+from rmae.data.images import UnreadableImage, check_channels, check_max_pixels
 from rmae.data.making_progress import MakingProgress
 from rmae.data.region_check import CheckedSource
 from rmae.data.region_preparation import prepare_for_forks
+from rmae.data.share import Share
 from rmae.data.skips import Skipped
-from rmae.data.worker_process import live_and_die_with_parent
+from rmae.data.worker_pool import work_in_processes
 from rmae.interruption import Stopped, StopSignal
 from rmae.regions.segment_anything import SegmentAnything
 from rmae.regions.source import RegionSource
@@ -29,31 +24,7 @@ from rmae.regions.sources import NamedSource, regions_depend_on
 from rmae.regions.store import RegionStore, StoreHeader
 from rmae.regions.store_writer import PackedRegions, StoreBusyError, StoreWriter, refuse_other_regions
 
-_IMAGES_A_CALL = 1  # handed to a process at once: the first ones are done, and stored, soon
-_CALLS_AHEAD = 4  # for each process, so that none waits
 _SECONDS_BETWEEN_LOOKS = 0.5
-_SECONDS_BETWEEN_BATCHES = 0.5  # at most, so that nothing waits long: what is made for the disk, a person for the end
-
-
-class WorkerDiedError(OSError):
-    """A process that makes regions was ended from outside."""
-
-
-class Share(NamedTuple):
-    """Which of several equal processes, on one machine or many, this one is."""
-
-    rank: int
-    """From 0."""
-    num_ranks: int
-    """How many there are."""
-
-    @classmethod
-    def of_environment(cls) -> "Share":
-        """As torchrun or Slurm's srun say; the only one where neither started this process."""
-        for rank, num_ranks in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-            if rank in os.environ and num_ranks in os.environ:
-                return cls(int(os.environ[rank]), int(os.environ[num_ranks]))
-        return cls(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +75,7 @@ def make_regions(
     Raises:
         ValueError: The store is damaged or of another source, or no image can be used.
         Stopped: SIGINT or SIGTERM arrived; the same call goes on later.
-        WorkerDiedError: A process that makes regions was ended from outside; the same call goes on.
+        WorkerDiedError: A process that works on images was ended from outside; the same call goes on.
         StoreBusyError: Another process is writing the store.
         OSError: The store cannot be written.
     """
@@ -154,8 +125,11 @@ def _make(images: ImageSet, path: Path, making: RegionMaking) -> RegionStore:
         stored = writer.names()
         missing = [name for name in images.names if name not in stored]
         stop = stack.enter_context(StopSignal())
-        progress = stack.enter_context(MakingProgress(len(images.names), done=len(images.names) - len(missing)))
-        batches = stack.enter_context(closing(_pack_all(images.root, missing, making)))
+        progress = stack.enter_context(
+            MakingProgress(len(images.names), done=len(images.names) - len(missing), doing="regions of")
+        )
+        pack = partial(_pack, images=images, making=making)
+        batches = stack.enter_context(closing(work_in_processes(pack, missing, num_workers=_num_workers(making))))
         for batch in batches:
             for regions in batch:
                 if isinstance(regions, Skipped):
@@ -197,62 +171,15 @@ def _merge(parts: list[Path], path: Path, making: RegionMaking, images: ImageSet
     return True
 
 
-def _pack_all(
-    root: Path, names: list[str], making: RegionMaking
-) -> Generator[list[PackedRegions | Skipped], None, None]:
-    """Make and pack regions in many processes, in any order; those end with the iterator.
+def _num_workers(making: RegionMaking) -> int:
+    if making.num_workers is not None:
+        return making.num_workers
+    return 0 if isinstance(making.source, SegmentAnything) else len(os.sched_getaffinity(0))
 
-    Batches come at least twice a second; some are empty.
-    """
-    num_workers = making.num_workers
-    if num_workers is None:
-        num_workers = 0 if isinstance(making.source, SegmentAnything) else len(os.sched_getaffinity(0))
-    if num_workers == 0:
-        for name in names:
-            yield [_pack(root, name, making)]
-        return
-    calls = iter([names[i : i + _IMAGES_A_CALL] for i in range(0, len(names), _IMAGES_A_CALL)])
-    executor = ProcessPoolExecutor(
-        num_workers, mp_context=get_context("fork"), initializer=_start_worker, initargs=(root, making, os.getpid())
-    )
-    workers: list[BaseProcess] = []
+
+def _pack(name: str, images: ImageSet, making: RegionMaking) -> PackedRegions | Skipped:
     try:
-        running = {executor.submit(_pack_in_worker, call) for call in islice(calls, num_workers * _CALLS_AHEAD)}
-        workers += (executor._processes or {}).values()
-        while running:
-            done, running = wait(running, timeout=_SECONDS_BETWEEN_BATCHES, return_when=FIRST_COMPLETED)
-            running |= {executor.submit(_pack_in_worker, call) for call in islice(calls, len(done))}
-            yield [regions for future in done for regions in future.result()]
-    except BrokenProcessPool as error:
-        raise WorkerDiedError(
-            "a process that makes regions was ended from outside, perhaps because memory ran out; lower --num-workers "
-            "or --max-pixels, then go on with the same command"
-        ) from error
-    finally:
-        # At once: what they are doing is of no use any more, and some may wait for a lock that a dead one held.
-        for worker in workers:
-            worker.kill()
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-_job: tuple[Path, RegionMaking] | None = None  # of this process, if it is a worker
-
-
-def _start_worker(root: Path, making: RegionMaking, parent: int) -> None:
-    global _job
-    _job = root, making
-    live_and_die_with_parent(parent)
-
-
-def _pack_in_worker(names: list[str]) -> list[PackedRegions | Skipped]:
-    assert _job is not None
-    root, making = _job
-    return [_pack(root, name, making) for name in names]
-
-
-def _pack(root: Path, name: str, making: RegionMaking) -> PackedRegions | Skipped:
-    try:
-        image = read_image(root / name, channels=making.channels, max_pixels=making.max_pixels)
+        image = images.read(name, channels=making.channels, max_pixels=making.max_pixels)
     except UnreadableImage as error:
         return Skipped(name, str(error))
     except MemoryError:

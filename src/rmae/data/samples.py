@@ -9,15 +9,15 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from rmae.config import DataConfig, ModelConfig
-from rmae.data.crops import Crop, crop_image, random_crop
+from rmae.data.crops import Crop, random_crop
+from rmae.data.decoding import decode_crop, reduction_for
 from rmae.data.drawing import draw_regions
-from rmae.data.images import UnreadableImage, check_channels, read_image
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
+from rmae.data.images import StoredImage, UnreadableImage, check_channels
 from rmae.data.masking import region_biased_permutation, uniform_permutation, visible_pixels
 from rmae.data.order import SampleKey, sample_generator
 from rmae.data.region_reader import RegionReader, open_regions
 from rmae.data.skips import Skipped
-from rmae.ops.bits import pack_bits
 from rmae.regions.label_runs import LabelRuns
 
 _MAX_ATTEMPTS = 50
@@ -84,7 +84,7 @@ class PretrainSamples(Dataset[Sample]):
         self._data = data
         self._model = model
         self._seed = seed
-        self._regions: RegionReader | None = open_regions(data) if model.has_region_branch else None
+        self._regions: RegionReader | None = open_regions(data, images) if model.has_region_branch else None
 
     def __len__(self) -> int:
         """Samples in an epoch."""
@@ -105,50 +105,46 @@ class PretrainSamples(Dataset[Sample]):
             if attempt:
                 name = names[generator.integers(len(names))]
             try:
-                image, runs = self._read(name)
+                return self._make(name, generator, tuple(skipped))
             except UnreadableImage as error:
                 skipped.append(Skipped(name, str(error)))
-                continue
-            return self._cut(image, runs, generator, tuple(skipped))
         raise ValueError(
             f"{_MAX_ATTEMPTS} images drawn in a row from {self._images.root} could not be used; "
             f"the last, {name}: {skipped[-1].reason}"
         )
 
-    def _read(self, name: str) -> tuple[np.ndarray, LabelRuns | None]:
-        """Read an image (H, W, M) and its regions."""
-        path = self._images.root / name
-        image = read_image(path, channels=self._model.channels, max_pixels=self._data.max_pixels)
-        if self._regions is None:
-            return image, None
-        try:
-            return image, self._regions(image, name)
-        except (ValueError, OSError) as error:
-            raise UnreadableImage(f"its regions cannot be had: {error}") from error
-
-    def _cut(
-        self,
-        image: np.ndarray,
-        runs: LabelRuns | None,
-        generator: np.random.Generator,
-        skipped: tuple[Skipped, ...],
-    ) -> Sample:
-        """Make every random choice of a sample: crop, permutations and regions."""
-        data, size_hw = self._data, self._model.image_hw
-        height, width = image.shape[:2]
-        crop = random_crop(
-            height, width, scale=data.crop_scale, ratio=data.crop_ratio, flip=data.flip, generator=generator
-        )
-        pixels = crop_image(image, crop, size_hw)
+    def _make(self, name: str, generator: np.random.Generator, skipped: tuple[Skipped, ...]) -> Sample:
+        """Make a sample of an image, with every random choice in it: crop, permutations and regions."""
+        with self._images.open(name, channels=self._model.channels, max_pixels=self._data.max_pixels) as image:
+            if self._regions is not None and self._regions.needs_pixels:
+                image = StoredImage.of(image.pixels())
+            crop = self._draw_crop(image, generator)
+            pixels = decode_crop(image, crop, self._model.image_hw)
+            runs = self._read_regions(image, name)
         if runs is None:
             return Sample(pixels, None, uniform_permutation(self._model.grid, generator), None, skipped)
         regions, ids_shuffle, region_ids_shuffle = self._draw(runs, crop, generator)
-        return Sample(pixels, pack_bits(regions), ids_shuffle, region_ids_shuffle, skipped)
+        return Sample(pixels, regions, ids_shuffle, region_ids_shuffle, skipped)
+
+    def _draw_crop(self, image: StoredImage, generator: np.random.Generator) -> Crop:
+        data = self._data
+        crop = random_crop(
+            *image.size_hw, scale=data.crop_scale, ratio=data.crop_ratio, flip=data.flip, generator=generator
+        )
+        return crop.on_grid(reduction_for(image, crop, self._model.image_hw), image.size_hw)
+
+    def _read_regions(self, image: StoredImage, name: str) -> LabelRuns | None:
+        if self._regions is None:
+            return None
+        try:
+            return self._regions(image, name)
+        except (ValueError, OSError) as error:
+            raise UnreadableImage(f"its regions cannot be had: {error}") from error
 
     def _draw(
         self, runs: LabelRuns, crop: Crop, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Draw the regions of a crop, the permutation that masks it, and the regions' own where they have one."""
+        """Draw the regions of a crop, packed, the permutation that masks it, and the regions' own if they have one."""
         model = self._model
         num_masks = 1 if model.shared_mask else 2
         match model.masking:
@@ -160,7 +156,8 @@ class PretrainSamples(Dataset[Sample]):
                 regions = self._draw_regions(runs, crop, generator, visible)
             case "region_biased":
                 regions = self._draw_regions(runs, crop, generator)
-                masks = [region_biased_permutation(regions, model.grid, generator) for _ in range(num_masks)]
+                maps = np.unpackbits(regions, axis=-1, count=model.image_hw[1]).view(bool)  # (R, h, w)
+                masks = [region_biased_permutation(maps, model.grid, generator) for _ in range(num_masks)]
             case _:
                 assert_never(model.masking)
         return regions, masks[0], None if model.shared_mask else masks[1]
@@ -168,7 +165,7 @@ class PretrainSamples(Dataset[Sample]):
     def _draw_regions(
         self, runs: LabelRuns, crop: Crop, generator: np.random.Generator, visible: np.ndarray | None = None
     ) -> np.ndarray:
-        """Draw regions, of all or of those with a visible pixel; shape (R, h, w) bool."""
+        """Draw regions, of all or of those with a visible pixel; packed, shape (R, h, ceil(w / 8)) uint8."""
         return draw_regions(
             runs,
             crop,

@@ -22,20 +22,23 @@ class SkipLog:
         path: The list: one line `{"name": ..., "reason": ...}` for each image.
         num_images: Images that are trained on.
         max_bad_share: Share of them that may be unusable, in [0, 1]; one image may be in any case.
+        writes: Whether to read and write the list; of several processes only the first one does.
     """
 
-    def __init__(self, path: Path, *, num_images: int, max_bad_share: float):
+    def __init__(self, path: Path, *, num_images: int, max_bad_share: float, writes: bool = True):
         self._path = path
         self._num_images = num_images
         self._max_bad_share = max_bad_share
         self._listed: set[str] = set()
         self._reasons: dict[str, str] = {}
-        path.touch()
-        self._read()
+        self._writes = writes
+        if writes:
+            path.touch()
+            self._read()
 
     @property
     def count(self) -> int:
-        """Images listed, those of earlier starts too."""
+        """Images listed; where the list is read, those of earlier starts too."""
         return len(self._listed)
 
     def add(self, skipped: Iterable[Skipped]) -> None:
@@ -44,8 +47,7 @@ class SkipLog:
             self._reasons.setdefault(name, reason)
             if name not in self._listed:
                 self._listed.add(name)
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"name": name, "reason": reason}) + "\n")
+                self._append(json.dumps({"name": name, "reason": reason}))
 
     def check(self) -> None:
         """Raise a ValueError where more images are unusable than allowed.
@@ -60,6 +62,11 @@ class SkipLog:
                 "resume, raise --max-bad-share, or remove the files and start anew"
             )
 
+    def _append(self, line: str) -> None:
+        if self._writes:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+
     def _read(self) -> None:
         text = self._path.read_text(encoding="utf-8")
         for line in text.splitlines():
@@ -68,5 +75,4 @@ class SkipLog:
             except ValueError:
                 continue  # a run that was killed may have left half a line
         if text and not text.endswith("\n"):
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("\n")
+            self._append("")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rmae.data.images import UnreadableImage, read_image
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
+from rmae.data.images import UnreadableImage
 
 _SMALLEST_STD = 1e-3  # a quarter of one 8-bit step: keeps constant channels from being divided by zero
 
@@ -32,7 +32,7 @@ def measure_statistics(
     for index in np.random.default_rng(seed).permutation(len(images.names))[:num_images]:
         name = images.names[index]
         try:
-            image = read_image(images.root / name, channels=channels, max_pixels=max_pixels)
+            image = images.read(name, channels=channels, max_pixels=max_pixels)
         except UnreadableImage as error:
             reason = f"{name}: {error}"
             continue

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rmae.config import PretrainConfig
-from rmae.data.layouts import ImageSet
-from rmae.data.region_making import RegionMaking, Share, make_regions
-from rmae.data.region_reader import open_regions
+from rmae.data.image_set import ImageSet
+from rmae.data.photographs import photographs_folder
+from rmae.data.region_making import RegionMaking, make_regions
+from rmae.data.region_reader import are_inside, open_regions
+from rmae.data.share import Share
 from rmae.regions.live import Live
 from rmae.regions.segment_anything import SegmentAnything
 from rmae.regions.sources import NamedSource, regions_depend_on, with_absolute_paths
@@ -22,16 +24,17 @@ _FOLDER = "regions"
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def with_region_store(config: PretrainConfig, root: Path | None, *, beside: Path) -> PretrainConfig:
+def with_region_store(config: PretrainConfig, images: ImageSet, *, beside: Path) -> PretrainConfig:
     """Name the files of a run's regions so that they are found from any directory, the store among them.
 
     Args:
         config: The run. Its store is left alone if it names one.
-        root: Folder of the images; None = the bundled photographs.
+        images: What it trains on.
         beside: The run's folder; runs beside it find the same store.
 
     Returns:
-        The run with a store if its regions can be stored: they come from a named source that is not live.
+        The run with a store if its regions are to be stored: they come from a named source that is not live, and do
+        not stand beside the images already.
     """
     source, store = config.data.regions, config.data.region_store
     match source:
@@ -41,8 +44,9 @@ def with_region_store(config: PretrainConfig, root: Path | None, *, beside: Path
             source = Live(source=with_absolute_paths(named))
         case _ if isinstance(source, NamedSource):
             source = with_absolute_paths(source)
-            if config.model.has_region_branch:
-                default = beside.parent / _FOLDER / _default_name(config, source, root)
+            wanted = replace(config.data, regions=source)
+            if config.model.has_region_branch and not are_inside(wanted, images):
+                default = beside.parent / _FOLDER / _default_name(config, source, images.root)
                 store = str(Path(default if store is None else store).resolve())
         case _:  # none, or a callable of the user's own, which is asked anew each time
             pass
@@ -67,7 +71,9 @@ def make_training_regions(config: PretrainConfig, images: ImageSet) -> None:
     if not config.model.has_region_branch:
         return
     if data.region_store is None or not isinstance(data.regions, NamedSource):
-        open_regions(data)
+        open_regions(data, images)
+        if are_inside(data, images):
+            print(f"regions: beside the images in {images.root}", flush=True)
         return
     path = Path(data.region_store)
     making = RegionMaking(
@@ -89,13 +95,14 @@ def make_training_regions(config: PretrainConfig, images: ImageSet) -> None:
     print(f"regions: {path}{moved}", flush=True)
 
 
-def _default_name(config: PretrainConfig, source: NamedSource, root: Path | None) -> str:
+def _default_name(config: PretrainConfig, source: NamedSource, root: Path) -> str:
     """One name for each folder of images, source with the files that it looks up, and number of channels."""
+    bundled = root == photographs_folder()  # elsewhere on every machine
     settings = regions_depend_on(source)
     stamps = [_stamp(value) for value in settings.values()]
-    identity = json.dumps([None if root is None else str(root), settings, stamps, config.model.channels])
+    identity = json.dumps([None if bundled else str(root), settings, stamps, config.model.channels])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    name = "photographs" if root is None else root.name
+    name = "photographs" if bundled else root.name
     return f"{name}-{source.kind}-{digest}{SUFFIX}"
 
 

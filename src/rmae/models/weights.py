@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from rmae.config import ModelConfig
 from rmae.config_json import config_from_json, config_to_json
+from rmae.files import flush
 from rmae.models.assembly import assemble
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.reference import from_reference, is_reference, shape_of
@@ -43,23 +43,14 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], scalars: Mapping[s
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial / _TENSORS)
     (partial / _SCALARS).write_text(json.dumps({"version": FORMAT_VERSION, **scalars}, indent=2) + "\n")
     for written in (partial / _TENSORS, partial / _SCALARS, partial):
-        _flush(written)
+        flush(written)
     replaced = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():
         folder.rename(replaced)
     partial.rename(folder)
-    _flush(folder.parent)
+    flush(folder.parent)
     shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    """Make the kernel write a file's contents, or a folder's names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_scalars(folder: Path) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class LabelRuns(NamedTuple):
         """
         from zstandard import ZstdDecompressor, ZstdError, frame_content_size
 
-        from rmae.regions.kernels.runs import runs_fit
+        from rmae.regions.kernels.runs import join_planes, runs_fit
 
         num_rows = num_maps * height
         limit = 4 * (num_rows + 2 * num_rows * width)  # a run a pixel
@@ -93,11 +93,8 @@ class LabelRuns(NamedTuple):
             raise ValueError(f"its bytes are damaged ({error})") from error
         if len(planes) % 8 != 4 * num_rows % 8 or len(planes) < 4 * num_rows:
             raise ValueError(f"its bytes are not of {num_maps} label maps of {height} x {width} pixels")
-        values = (
-            np.ascontiguousarray(np.frombuffer(planes, dtype=np.uint8).reshape(4, len(planes) // 4).T)
-            .view("<u4")
-            .ravel()
-        )
+        values = np.empty(len(planes) // 4, dtype=np.uint32)
+        join_planes(np.frombuffer(planes, dtype=np.uint8).reshape(4, -1), values)
         num_runs = (len(values) - num_rows) // 2
         counts = values[:num_rows].reshape(num_maps, height)
         lengths, labels = values[num_rows : num_rows + num_runs], values[num_rows + num_runs :].view(np.int32)

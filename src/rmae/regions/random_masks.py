@@ -42,7 +42,7 @@ class RandomMasks:
             ValueError: The store cannot be read, lacks the image or has it in another size.
         """
         height, width = image.shape[:2]
-        areas = self._stored.runs(image, name).areas().tolist()
+        areas = self._stored.runs(name, (height, width)).areas().tolist()
         digest = hashlib.sha256(name.encode()).digest()
         generator = np.random.default_rng([self.seed, int.from_bytes(digest, "big")])
         return stack_masks((draw_blob(area, height, width, generator) for area in areas), height, width)

@@ -1,7 +1,6 @@
 """Writing region stores: resumable after any kill, and in their place only when they are whole."""
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from rmae.files import flush
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.store import APPLICATION_ID, FORMAT_VERSION, RegionStore, StoreHeader, immutable_uri, read_header
 from rmae.regions.store_lock import StoreBusyError, StoreLock
@@ -160,7 +160,7 @@ class StoreWriter:
         self._connection.close()
         self._complete = True
         self.partial.rename(self.path)
-        _sync_folder(self.path.parent)
+        flush(self.path.parent)
         return RegionStore(self.path)
 
     def _execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -224,12 +224,3 @@ def refuse_other_regions(found: StoreHeader, wanted: StoreHeader, path: Path) ->
     ):
         if was != shall_be:
             raise ValueError(f"{path} was made with the {what} {was}, not {shall_be}; choose another file")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a renaming survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

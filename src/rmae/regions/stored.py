@@ -24,10 +24,10 @@ class Stored:
         """The store, opened when it is first needed."""
         return RegionStore(self.path)
 
-    def runs(self, image: np.ndarray, name: str) -> LabelRuns:
-        """Look up the regions of an image, as runs; arguments and errors are those of a call."""
+    def runs(self, name: str, image_hw: tuple[int, ...]) -> LabelRuns:
+        """Look up the regions of an image of H x W pixels, as runs; errors are those of a call."""
         runs = self.store.read(name)
-        stored_hw, image_hw = (runs.counts.shape[1], runs.width), image.shape[:2]
+        stored_hw = (runs.counts.shape[1], runs.width)
         if stored_hw != image_hw:
             raise ValueError(
                 f"{self.path} has regions of {name} at {stored_hw[0]} x {stored_hw[1]} pixels, but the image has "
@@ -48,4 +48,4 @@ class Stored:
         Raises:
             ValueError: The store cannot be read, lacks the image or has it in another size.
         """
-        return self.runs(image, name).label_maps()
+        return self.runs(name, image.shape[:2]).label_maps()

@@ -1,5 +1,7 @@
 """Loops over label maps and over the runs of equal labels in their rows."""
 
+import numpy as np
+
 from rmae.regions.kernels.compiled import compiled
 
 
@@ -104,19 +106,52 @@ def mark_seen(counts, lengths, labels, rows, first_after, num_visible, seen):
 
 
 @compiled
-def fill_region(counts, lengths, labels, label, rows, first_after, region):
-    """Set the pixels of one label of one map.
+def set_bits(row, left, right):
+    """Set the bits of the pixels from left to before right, right > left, in a packed row."""
+    first, last = left >> 3, (right - 1) >> 3
+    head, tail = 0xFF >> (left & 7), 0xFF << (7 - ((right - 1) & 7)) & 0xFF
+    if first == last:
+        row[first] |= head & tail
+    else:
+        row[first] |= head
+        row[last] |= tail
+        row[first + 1 : last] = 0xFF
 
-    Arguments as for `count_sampled`, of one map: counts (H,), its runs alone; region: shape (rows, columns) bool.
+
+@compiled
+def fill_packed(counts, lengths, labels, slots, rows, first_after, flip, packed):
+    """Set the pixels of chosen labels, as bits: the leftmost pixel of a row in the highest bit of its first byte.
+
+    Arguments as for `count_sampled`, and slots: which region each label of each map becomes, or -1, shape (S, labels)
+    int64; flip: whether rows are mirrored; packed: zeros, shape (R, len(rows), bytes) uint8.
     """
-    run, sampled = 0, 0
-    for y in range(len(counts)):
-        next_row = run + counts[y]
-        while sampled < len(rows) and rows[sampled] == y:
-            end = 0
-            for i in range(run, next_row):
-                start, end = end, end + lengths[i]
-                if labels[i] == label:
-                    region[sampled, first_after[start] : first_after[end]] = True
-            sampled += 1
-        run = next_row
+    num_columns = first_after[-1]
+    run = 0
+    for which in range(counts.shape[0]):
+        sampled = 0
+        for y in range(counts.shape[1]):
+            next_row = run + counts[which, y]
+            while sampled < len(rows) and rows[sampled] == y:
+                end = 0
+                for i in range(run, next_row):
+                    start, end = end, end + lengths[i]
+                    if labels[i] >= 0 and slots[which, labels[i]] >= 0:
+                        left, right = first_after[start], first_after[end]
+                        if flip:
+                            left, right = num_columns - right, num_columns - left
+                        if left < right:
+                            set_bits(packed[slots[which, labels[i]], sampled], left, right)
+                sampled += 1
+            run = next_row
+
+
+@compiled
+def join_planes(planes, values):
+    """Put numbers together from their four bytes, the lowest plane first; planes (4, n) uint8, values (n,) uint32."""
+    for i in range(planes.shape[1]):
+        values[i] = (
+            np.uint32(planes[0, i])
+            | np.uint32(planes[1, i]) << 8
+            | np.uint32(planes[2, i]) << 16
+            | np.uint32(planes[3, i]) << 24
+        )

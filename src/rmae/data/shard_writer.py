@@ -1,0 +1,180 @@
+"""Writing one shard: gone on with after any kill, and in its place only when it is whole."""
+
+import json
+import os
+import tarfile
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from rmae.data.shard_index import Place, ShardIndex
+from rmae.data.shards import shard_path
+from rmae.data.skips import Skipped
+from rmae.files import flush
+
+_BLOCK = tarfile.BLOCKSIZE
+_IMAGES_BETWEEN_FLUSHES = 256
+
+
+class PackedImage(NamedTuple):
+    """An image as a shard holds it."""
+
+    number: int
+    """Which image of the data set it is; the name of its members."""
+    name: str
+    """Its name in the data set."""
+    image: bytes
+    """The encoded image."""
+    suffix: str
+    """Its format."""
+    height: int
+    width: int
+    regions: bytes | None
+    """Its packed label runs, None where regions are not packed."""
+    num_maps: int
+    """S, number of label maps."""
+
+
+class ShardWriter:
+    """Writes one shard: images are added to `NAME.partial`, which takes the shard's place when it is finished.
+
+    What a killed writer left is gone on with, from the last image that is whole. Its index stands beside the shard
+    until all shards are there.
+
+    Args:
+        folder: Folder of the shards.
+        shard: Number of the shard.
+        header: How the shards are made, for the index.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+
+    def __init__(self, folder: Path, shard: int, header: dict[str, Any]) -> None:
+        self._path = shard_path(folder, shard)
+        self._partial = self._path.with_name(f"{self._path.name}.partial")
+        self._shard, self._header = shard, header
+        self._names: list[str] = []
+        self._places: list[Place] = []
+        self._skipped: list[tuple[str, str]] = []
+        self._file = self._partial.open("r+b" if self._partial.exists() else "w+b")
+        self._file.truncate(self._recover())
+        self._file.seek(0, os.SEEK_END)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Keep what was added so far, to be gone on with later."""
+        self._file.close()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the images added so far, those of a killed writer too."""
+        return frozenset(self._names)
+
+    def add(self, packed: PackedImage) -> None:
+        """Add an image."""
+        start = self._file.tell()
+        image_at = self._add_member(f"{packed.number:09d}.{packed.suffix}", packed.image)
+        regions = packed.regions or b""
+        regions_at = self._add_member(f"{packed.number:09d}.regions", regions) if packed.regions is not None else start
+        numbers = (image_at, len(packed.image), regions_at, len(regions), packed.num_maps, packed.height, packed.width)
+        place = Place(self._shard, *numbers)
+        facts = {
+            "name": packed.name,
+            "height": packed.height,
+            "width": packed.width,
+            "num_maps": packed.num_maps,
+            "crc32": zlib.crc32(regions, zlib.crc32(packed.image)),
+        }
+        self._add_member(f"{packed.number:09d}.json", json.dumps(facts).encode())  # last: an image that has it is whole
+        self._remember(packed.name, place)
+        if len(self._names) % _IMAGES_BETWEEN_FLUSHES == 0:
+            self._flush()
+
+    def skip(self, skipped: Skipped) -> None:
+        """Note that an image cannot be used."""
+        self._skipped.append((skipped.name, skipped.reason))
+
+    def finish(self) -> None:
+        """Write the shard's index and put the shard in its place; nothing can be added after."""
+        self._file.write(bytes(2 * _BLOCK))  # the end of a tar
+        self._flush()
+        self._file.close()
+        places = np.array(self._places, dtype=np.int64).reshape(-1, len(Place._fields))
+        part = ShardIndex(self._header, tuple(self._names), places, tuple(self._skipped))
+        part.write(part_path(self._path))
+        self._partial.rename(self._path)
+        flush(self._path.parent)
+
+    def _add_member(self, name: str, content: bytes) -> int:
+        """Add a file to the tar; returns where its content begins."""
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        self._file.write(member.tobuf(tarfile.USTAR_FORMAT))
+        start = self._file.tell()
+        self._file.write(content + bytes(-len(content) % _BLOCK))
+        return start
+
+    def _remember(self, name: str, place: Place) -> None:
+        self._names.append(name)
+        self._places.append(place)
+
+    def _flush(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _recover(self) -> int:
+        """Read what a killed writer left; returns where its last whole image ends."""
+        end = 0
+        members: dict[str, tarfile.TarInfo] = {}
+        try:
+            with tarfile.open(fileobj=self._file, mode="r:") as tar:
+                while (member := tar.next()) is not None:
+                    members[member.name.rpartition(".")[2]] = member
+                    if member.name.endswith(".json"):
+                        self._recover_image(members)
+                        end = member.offset_data + member.size + -member.size % _BLOCK
+                        members = {}
+        except (tarfile.TarError, ValueError, KeyError, TypeError):
+            pass  # from here on it is torn; what was read before stands
+        return end
+
+    def _recover_image(self, members: dict[str, tarfile.TarInfo]) -> None:
+        """Remember an image, unless what is on the disk is not what was written: that is a ValueError."""
+        facts = json.loads(self._content(members.pop("json")))
+        regions = members.pop("regions", None)
+        (image,) = members.values()
+        checksum = zlib.crc32(self._content(image))
+        if regions is not None:
+            checksum = zlib.crc32(self._content(regions), checksum)
+        if checksum != facts["crc32"]:
+            raise ValueError("the checksum of an image is wrong")
+        regions_at, regions_size = (image.offset, 0) if regions is None else (regions.offset_data, regions.size)
+        sizes = (image.offset_data, image.size, regions_at, regions_size)
+        place = Place(self._shard, *sizes, facts["num_maps"], facts["height"], facts["width"])
+        self._remember(facts["name"], place)
+
+    def _content(self, member: tarfile.TarInfo) -> bytes:
+        position = self._file.tell()
+        self._file.seek(member.offset_data)
+        content = self._file.read(member.size)
+        self._file.seek(position)
+        return content
+
+
+def part_path(shard: Path) -> Path:
+    """Where the index of one shard stands until all are there."""
+    return shard.with_suffix(".index")
+
+
+def read_part(folder: Path, shard: int) -> ShardIndex | None:
+    """The index of a finished shard; None if it is not finished."""
+    path = shard_path(folder, shard)
+    return ShardIndex.read(part_path(path)) if path.exists() and part_path(path).exists() else None
