@@ -112,11 +112,11 @@ def crop_image(image: np.ndarray, crop: Crop, size_hw: tuple[int, int]) -> np.nd
     if image.dtype == np.uint8:
         # A channels-last view of the copied rows is what torch's fast path for bytes takes.
         pixels = torch.from_numpy(np.array(window, order="C"))
-        resized = _resize(pixels, size_hw).numpy()
+        resized = _resize(pixels, size_hw)
     else:
         pixels = torch.from_numpy(window.astype(np.float32))
-        resized = _resize(pixels, size_hw).round_().clamp_(0, np.iinfo(image.dtype).max).numpy().astype(image.dtype)
-    return np.ascontiguousarray(resized[:, :, ::-1] if crop.flip else resized)
+        resized = _resize(pixels, size_hw).round_().clamp_(0, np.iinfo(image.dtype).max)
+    return (resized.flip(2) if crop.flip else resized).numpy().astype(image.dtype, copy=False)
 
 
 def _resize(image_hwc: "Tensor", size_hw: tuple[int, int]) -> "Tensor":

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
+from rmae.data.jpeg import decode_jpeg
 from rmae.data.tiff_bands import INSTALL, TiffBands, UnreadableBands, declares_pages_as_bands, has_tifffile
 
 READABLE_CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
@@ -21,6 +22,7 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigT
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I;16R")
 _BITS_PER_SAMPLE, _DESCRIPTION, _SAMPLES_PER_PIXEL = 258, 270, 277  # TIFF tags
 _REDUCTIONS = (8, 4, 2, 1)
+_ORDINARY_JPEGS = {1: "L", 3: "RGB"}  # Pillow's modes of JPEGs that need no conversion, by number of channels
 # Orientations whose undoing puts the last column, or row, of the file first.
 _COLUMNS_REVERSED, _ROWS_REVERSED, _TRANSPOSED = (2, 3, 7, 8), (3, 4, 6, 7), (5, 6, 7, 8)
 
@@ -201,6 +203,11 @@ def _open_jpeg(image: JpegImageFile, file: BinaryIO, channels: int, max_pixels: 
 
     def decode(reduction: int) -> np.ndarray:
         with _errors_in_words(max_pixels):
+            if _ORDINARY_JPEGS.get(channels) == image.mode:
+                file.seek(0)
+                pixels = decode_jpeg(file.read(), (height, width), channels=channels, reduction=reduction)
+                if pixels is not None:
+                    return np.ascontiguousarray(_turn_upright(pixels, orientation))
             # What Pillow has opened it can decode once.
             opened = unread.pop() if unread else Image.open(file, formats=("JPEG",))
             if reduction > 1:
