@@ -16,6 +16,14 @@ class TrainingStopped(Stopped):
     """Training ended early because of a signal; a checkpoint holds its state."""
 
 
+class StoppedElsewhere(Stopped):
+    """As `Stopped`, in a process that leaves it to the first one of its run to say so."""
+
+
+class FailedElsewhere(Exception):
+    """Another process of the same run failed; the sentence is empty where another one says which and why."""
+
+
 class StopSignal:
     """Notes SIGINT and SIGTERM while it is entered; a second one acts as usual.
 

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +15,9 @@ from torch import Tensor
 from rmae.config import PretrainConfig
 from rmae.data.crops import centre_crop, crop_image
 from rmae.data.drawing import draw_regions
-from rmae.data.images import UnreadableImage, read_image
-from rmae.data.layouts import ImageSet, split_images
+from rmae.data.image_set import ImageSet
+from rmae.data.images import StoredImage, UnreadableImage
+from rmae.data.layouts import split_images
 from rmae.data.region_reader import open_regions_of_pictures
 from rmae.data.statistics import measure_statistics
 from rmae.data.training_regions import make_training_regions, with_region_store
@@ -22,9 +25,12 @@ from rmae.files import write_atomically
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
+from rmae.ops.bits import unpack_bits
 from rmae.regions.label_runs import LabelRuns
 from rmae.training.loop import check_trainable, train
 from rmae.training.metrics import read_metrics
+from rmae.training.processes import run_on_ranks
+from rmae.training.ranks import Ranks
 from rmae.training.run_folder import (
     RunFolder,
     SavedRun,
@@ -42,6 +48,10 @@ def pretrain(
 ) -> Path:
     """Pre-train a model on a folder of images, and write a report about it.
 
+    Under torchrun or srun each process calls this alike, and the first one alone writes. With `config.run.devices`
+    above 1 and without a launcher, this process starts the others itself; a script must then keep what it does under
+    `if __name__ == "__main__":`.
+
     Args:
         config: The run, for instance `rmae.preset("demo")`; change it with `dataclasses.replace`.
         data: Folder of images, in the COCO or ImageNet layout or any other; None takes the photographs that come with
@@ -57,31 +67,81 @@ def pretrain(
         NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
         TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
         Stopped: The signal arrived while regions were made; the same call goes on.
+        FailedElsewhere: Another process of the run failed.
 
     Example:
         >>> import rmae
         >>> rmae.pretrain(rmae.preset("demo"), out="runs/demo")  # doctest: +SKIP
     """
-    path = Path(out) if out is not None else Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if resume and out is None:
         raise ValueError("there is no run to go on with; name its folder (--out)")
-    saved = read_run(path) if resume else None
-    if saved is None:
-        refuse_used_folder(path)
-    elif data is None:
+    trained = run_on_ranks(
+        partial(_train, config, data=data, out=out, resume=resume),
+        config.run,
+        check=partial(_check_places, config, data=data, out=out, resume=resume),
+    )
+    if trained.is_first:
+        report(trained.path, config=trained.config)
+    return trained.path
+
+
+class _Trained(NamedTuple):
+    """What one of the processes that trained knows."""
+
+    path: Path
+    """The run's folder."""
+    config: PretrainConfig
+    """As trained."""
+    is_first: bool
+    """Whether it is the one that writes the report."""
+
+
+def _train(
+    config: PretrainConfig, ranks: Ranks, *, data: str | Path | None, out: str | Path | None, resume: bool
+) -> _Trained:
+    """Train in one of the processes of a run; the first one alone makes what the others then find."""
+    path = ranks.first_does(lambda: _path_of_run(config, out))
+    saved = ranks.first_does(lambda: _look_into(path, resume=resume))
+    if saved is not None and data is None:
         data = saved.data
     root = None if data is None else Path(data).resolve()
-    images, _ = split_images(root, config.data, seed=config.run.seed)
-    config = with_region_store(config, root, beside=path)
-    check_trainable(config, images, folder=path)
-    make_training_regions(config, images)
+    images, _ = ranks.all_do(lambda: split_images(root, config.data, seed=config.run.seed))
+    ranks.check_alike(fingerprint(images), "images")
+    with_store = with_region_store(config, images, beside=path)
+    ranks.check_alike(with_store.data.region_store, "files of regions")
+    ranks.first_does(lambda: check_trainable(with_store, images, folder=path, world_size=ranks.world_size))
+    ranks.first_does(lambda: make_training_regions(with_store, images))
+    final = with_store
     if config.data.measure_statistics:
-        config = _with_statistics(config, *(_measure(config, images) if saved is None else _saved_statistics(saved)))
+        final = _with_statistics(
+            with_store,
+            *ranks.first_does(lambda: _measure(with_store, images) if saved is None else _saved_statistics(saved)),
+        )
     where = None if root is None else str(root)
-    folder = (resume_run if resume else start_run)(path, config, where, images)
-    train(config, images, folder)
-    report(path, config=config)
-    return path
+    folder = ranks.first_does(lambda: (resume_run if resume else start_run)(path, final, where, images))
+    train(final, images, folder, ranks)
+    return _Trained(path, final, ranks.is_first)
+
+
+def _check_places(config: PretrainConfig, *, data: str | Path | None, out: str | Path | None, resume: bool) -> None:
+    """Refuse at once what needs no other process to be refused."""
+    saved = _look_into(_path_of_run(config, out), resume=resume)
+    if data is None and saved is not None:
+        data = saved.data
+    if data is not None and not Path(data).exists():
+        raise ValueError(f"the data folder {data} does not exist")
+
+
+def _path_of_run(config: PretrainConfig, out: str | Path | None) -> Path:
+    return Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}" if out is None else Path(out)
+
+
+def _look_into(path: Path, *, resume: bool) -> SavedRun | None:
+    """The run in a folder that is to be resumed, or None where the folder is good for a new one."""
+    if resume:
+        return read_run(path)
+    refuse_used_folder(path)
+    return None
 
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -158,15 +218,15 @@ def _complete_pictures(
     for index, name in enumerate(pictures.names):
         generator = np.random.default_rng([config.run.seed, index])
         try:
-            image = read_image(pictures.root / name, channels=config.model.channels, max_pixels=config.data.max_pixels)
+            image = pictures.read(name, channels=config.model.channels, max_pixels=config.data.max_pixels)
         except UnreadableImage:
             continue
-        pixels, regions = _cut(image, name, config, generator)
+        pixels, regions = _cut(image, name, pictures, config, generator)
         yield _complete_picture(model, name, pixels, regions, config, generator)
 
 
 def _cut(
-    image: np.ndarray, name: str, config: PretrainConfig, generator: np.random.Generator
+    image: np.ndarray, name: str, pictures: ImageSet, config: PretrainConfig, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor | None]:
     """The middle of a picture, (1, M, h, w) float in [0, 1], and R regions drawn from it, (1, R, h, w) bool."""
     height, width = config.model.image_hw
@@ -175,7 +235,7 @@ def _cut(
     regions = None
     if config.model.has_region_branch and config.data.regions is not None:
         try:
-            runs = open_regions_of_pictures(config.data)(image, name)
+            runs = open_regions_of_pictures(config.data, pictures)(StoredImage.of(image), name)
         except (ValueError, OSError):  # no regions are known of this picture; its pixels can be shown all the same
             runs = LabelRuns.of(np.empty((0, *image.shape[:2]), dtype=np.int32))
         drawn = draw_regions(
@@ -186,7 +246,7 @@ def _cut(
             generator=generator,
             area=config.data.region_area,
         )
-        regions = torch.from_numpy(drawn).unsqueeze(0)
+        regions = unpack_bits(torch.from_numpy(drawn), width).unsqueeze(0)
     return pixels.float() / torch.iinfo(pixels.dtype).max, regions
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from rmae import DataConfig, Felzenszwalb, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
 from rmae.data.layouts import list_images
 from rmae.training.loop import train
+from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import start_run
 
 MODEL = ModelConfig(
@@ -58,7 +59,8 @@ def run(images, tmp_path):
 
     def trained(config, name="run", *, resume=None):
         folder = resume or start_run(tmp_path / name, config, str(images.root), images)
-        train(config, images, folder)
+        with open_ranks(config.run) as ranks:
+            train(config, images, folder, ranks)
         return folder
 
     return trained

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
 from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run
 
 RUN = {"format": "run", "version": 1, "data": None, "images": "none"}

@@ -1,13 +1,16 @@
 """The command line: the only package that knows it. What is heavy is imported inside each command."""
 
+import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from rmae.cli.parsing import UsageError, suggest
-from rmae.interruption import Stopped
+from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere
+from rmae.training.launch import is_first, is_first_here
 
 DONE, FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 3
 """Exit codes."""
@@ -37,6 +40,12 @@ _COMMANDS = {
         "Make the regions of a data set and store them.", "regions", "make", "take fewer processes (--num-workers)"
     ),
     "regions show": _Command("Show regions over pictures, with counts and areas.", "regions", "show"),
+    "pack": _Command(
+        "Pack images and their regions into a few files that training reads fast.",
+        "pack",
+        "pack",
+        "take fewer processes (--num-workers)",
+    ),
     "benchmark regions": _Command(
         "Measure the making of regions beside scikit-image's.", "benchmark_regions", "benchmark_regions"
     ),
@@ -45,6 +54,18 @@ _COMMANDS = {
         "benchmark_flops",
         "benchmark_flops",
         "take a smaller --batch-size, --img-size or --size",
+    ),
+    "benchmark data": _Command(
+        "Measure what a sample costs, stage by stage, and images a second by number of workers.",
+        "benchmark_data",
+        "benchmark_data",
+        "take a smaller --batch-size",
+    ),
+    "benchmark train": _Command(
+        "Time training steps beside MAE's, compiled or not, on real and synthetic data.",
+        "benchmark_train",
+        "benchmark_train",
+        "take a smaller --batch-size, --img-size or --size, or --checkpoint-activations",
     ),
 }
 
@@ -61,8 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         print(overview)
         return DONE if arguments else WRONG_USAGE
     try:
-        command, rest = _find(list(arguments))
-        getattr(import_module(f"rmae.cli.{command.module}"), command.function)(rest)
+        _call(*_find(list(arguments)))
     except UsageError as error:
         return _complain(error, WRONG_USAGE)
     except Stopped as stopped:
@@ -70,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stdout = None  # whoever read the output has gone; nothing can be said, and nothing has to be
         return FAILED
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FailedElsewhere) as error:
         return _complain(error, FAILED)
     except (RuntimeError, MemoryError) as error:
         if "DataLoader worker" in str(error):
@@ -85,6 +105,12 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted", FAILED)
     return DONE
+
+
+def _call(command: _Command, arguments: list[str]) -> None:
+    # Of the processes that torchrun or srun starts, one tells what was done.
+    with nullcontext() if is_first(os.environ) else redirect_stdout(None):
+        getattr(import_module(f"rmae.cli.{command.module}"), command.function)(arguments)
 
 
 def _find(arguments: list[str]) -> tuple[_Command, list[str]]:
@@ -141,7 +167,10 @@ def _complain(error: BaseException | str, code: int) -> int:
     sentence = (str(error).strip().splitlines() or [type(error).__name__])[-1]
     if isinstance(error, OSError) and error.filename is not None:
         sentence = f"{error.filename}: {error.strerror}"
-    print(f"rmae: {re.sub(r'^[A-Za-z.]+Error: ', '', sentence)}", file=sys.stderr)
+    # Processes that were started together say alike what is wrong before they have met; later only one of them does.
+    have_met = isinstance(error, FailedElsewhere | StoppedElsewhere)
+    if str(error) if have_met else is_first_here(os.environ):
+        print(f"rmae: {re.sub(r'^[A-Za-z.]+Error: ', '', sentence)}", file=sys.stderr)
     return code
 
 

@@ -14,12 +14,19 @@ class RunConfig:
     """Seed of everything random, >= 0. The same seed gives the same batches with any number of workers."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Device to train on."""
+    devices: int = 1
+    """GPUs of this machine, or processes where there is none, >= 1.
+    Under torchrun or srun, the number of processes that they start counts instead."""
     num_threads: int | None = None
-    """Threads of the arithmetic on a CPU; None = as torch chooses. Leave cores to the workers."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Arithmetic of the model; weights, losses and optimiser are float32 in any case."""
+    """Threads of the arithmetic of each process on a CPU; None = as torch chooses. Leave cores to the workers."""
+    precision: Literal["float32", "bf16", "float64"] = "float32"
+    """Arithmetic of the model; with bf16 weights, losses and optimiser are float32 all the same.
+    In float64, for exact comparisons, the order of summation does not show."""
     compile: bool = False
     """Compile the model with torch.compile."""
+    checkpoint_activations: bool = False
+    """Hold less in memory, for larger batches: activations are computed again in the backward pass.
+    A step takes about a third longer; losses and gradients are the same."""
     log_every: int = 20
     """Updates between two lines of metrics."""
     checkpoint_every: int = 1000
@@ -33,7 +40,7 @@ class RunConfig:
         """Check every value."""
         check_values(self)
         require(self.seed >= 0, f"seed is {self.seed}; it must be at least 0")
-        for name in ("num_threads", "log_every", "checkpoint_every", "keep_newest"):
+        for name in ("devices", "num_threads", "log_every", "checkpoint_every", "keep_newest"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
         every = self.keep_every

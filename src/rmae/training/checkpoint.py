@@ -83,7 +83,7 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
     moments = read_tensors(checkpoint, "optimizer.")
     for name, parameter in model.named_parameters():
         if f"exp_avg.{name}" in moments:
-            state = {moment: moments[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
+            state = {moment: moments[f"{moment}.{name}"].to(parameter) for moment in _MOMENTS}
             optimizer.state[parameter] = {
                 "step": torch.tensor(float(progress.update), device=parameter.device),
                 **state,

@@ -87,9 +87,13 @@ class MetricLog:
     Args:
         folder: The run's.
         update: Updates done before this start; lines beyond it, from before a kill, are dropped.
+        writes: Whether to write anything; False on all processes but the first.
     """
 
-    def __init__(self, folder: RunFolder, update: int) -> None:
+    def __init__(self, folder: RunFolder, update: int, *, writes: bool = True) -> None:
+        self._writes = writes
+        if not writes:
+            return
         from torch.utils.tensorboard import SummaryWriter
 
         kept = [line for line in read_metrics(folder.metrics) if (line["update"] or 0) <= update]
@@ -99,6 +103,8 @@ class MetricLog:
 
     def add(self, metrics: Metrics) -> None:
         """Write one log step."""
+        if not self._writes:
+            return
         values = metrics._asdict()
         self._file.write(json.dumps(values) + "\n")
         self._file.flush()
@@ -108,5 +114,6 @@ class MetricLog:
 
     def close(self) -> None:
         """Write out what is buffered."""
-        self._file.close()
-        self._board.close()
+        if self._writes:
+            self._file.close()
+            self._board.close()

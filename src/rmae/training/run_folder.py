@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rmae.config import PretrainConfig
 from rmae.config_json import config_from_json, config_to_json
-from rmae.data.layouts import ImageSet
+from rmae.data.image_set import ImageSet
 from rmae.files import write_atomically
 from rmae.models.weights import CHECKPOINTS
 
@@ -17,8 +17,9 @@ FORMAT_VERSION = 1
 
 _MAY_CHANGE = {
     "name", "data.num_workers", "data.max_bad_share", "data.region_store", "optimizer.epochs", "optimizer.updates",
-    "optimizer.accumulate", "optimizer.base_lr", "optimizer.clip_grad", "run.accelerator", "run.num_threads",
-    "run.precision", "run.compile", "run.log_every", "run.checkpoint_every", "run.keep_newest", "run.keep_every",
+    "optimizer.accumulate", "optimizer.base_lr", "optimizer.clip_grad", "run.accelerator", "run.devices",
+    "run.num_threads", "run.precision", "run.compile", "run.log_every", "run.checkpoint_every", "run.keep_newest",
+    "run.keep_every",
 }  # fmt: skip
 """Knobs that a resumed run may set anew: none of them changes which batch comes when, or what the model is."""
 

@@ -1,0 +1,35 @@
+#!/bin/bash
+# Pre-train on several machines under Slurm, and go on by itself whenever the job is pre-empted or its time is over.
+#
+#   sbatch examples/slurm.sh DATA OUT [PRESET] [flags of rmae pretrain]
+#
+# DATA and OUT are folders that all machines see under the same path.
+#SBATCH --job-name=rmae
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=8        # one process for each GPU
+#SBATCH --gpus-per-node=8          # and not --gpus-per-task: each process must see all GPUs of its machine
+#SBATCH --cpus-per-task=12         # workers that read images
+#SBATCH --time=24:00:00
+#SBATCH --signal=TERM@120          # two minutes to save; all processes must reach a log step in that time
+#SBATCH --requeue
+#SBATCH --open-mode=append
+
+set -u
+data=$1
+out=$2
+shift 2
+
+resume=()
+if [ -e "$out/config.json" ]; then
+    resume=(--resume)
+fi
+
+# One process that fails ends the others, which would wait for it.
+srun --kill-on-bad-exit=1 --distribution=block rmae pretrain "$@" --data "$data" --out "$out" "${resume[@]}"
+code=$?
+
+# 3: stopped by a signal, with its state saved.
+if [ "$code" -eq 3 ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
