@@ -2,18 +2,16 @@ import pytest
 import torch
 
 from rmae import build_model
-from rmae.bench.macs import example_inputs
-from rmae.bench.step import TrainingStep
+from rmae.bench.step import TrainingStep, example_batch
 from rmae.config import LossConfig, OptimizerConfig
 from rmae.training.devices import build_fabric
 from rmae.training.optimizer import build_optimizer
-from rmae.training.step import compute_losses
+from rmae.training.step import PretrainStep
 
 
-def step_of(model, precision="float32", loss=None):
-    torch.manual_seed(0)  # the data are drawn from the global generator
+def step_of(model, precision="float32", loss=None, **options):
     fabric = build_fabric(accelerator="cpu", precision=precision)
-    return TrainingStep(model, loss or LossConfig(), batch_size=2, fabric=fabric)
+    return TrainingStep(model, loss or LossConfig(), batch_size=2, fabric=fabric, **options)
 
 
 def weights(step):
@@ -25,10 +23,10 @@ def test_a_step_is_one_update_of_the_weights(make_tiny):
     step = step_of(model, loss=loss)
     step()
 
-    torch.manual_seed(0)
     by_hand = build_model(model, generator=torch.Generator().manual_seed(0))
     optimizer = build_optimizer(by_hand, OptimizerConfig())
-    compute_losses(by_hand, example_inputs(model, batch_size=2, device=torch.device("cpu")), loss).total.backward()
+    forward = PretrainStep(by_hand, loss, pixel_mean=(0.5,) * 3, pixel_std=(0.5,) * 3)
+    forward(*example_batch(model, batch_size=2, device=torch.device("cpu")).tensors()).total.backward()
     optimizer.step()
 
     for stepped, expected in zip(weights(step), by_hand.parameters(), strict=True):
@@ -60,7 +58,7 @@ def test_what_stays_in_memory_is_weights_twice_their_size_of_state_and_data(make
         return sum(tensor.nbytes for tensor in step.tensors())
 
     positions = 4 * (17 * 32 + 17 * 16 + 17 * 16 + 16 * 16)  # of encoder, pixel decoder, neck and region encoder
-    data = 2 * (4 * 3 * 32 * 32 + 3 * 32 * 32 + 2 * 8 * 16)  # images, regions and two permutations
+    data = 2 * (3 * 32 * 32 + 3 * 32 * 4 + 2 * 4 * 16)  # images, packed regions and two permutations
     assert num_bytes() == 4 * step.num_parameters + positions + data
     step()
     num_tensors = sum(tensor.requires_grad for tensor in step.tensors())
@@ -71,3 +69,34 @@ def test_what_stays_in_memory_is_weights_twice_their_size_of_state_and_data(make
 def test_parameters_are_those_that_are_trained(make_tiny, task):
     step = step_of(make_tiny(task=task))
     assert step.num_parameters == sum(w.numel() for w in weights(step) if w.requires_grad) > 0
+
+
+def test_the_batch_is_what_a_loader_would_bring(make_tiny):
+    model = make_tiny(img_size=(32, 56), shared_mask=False)
+    batch = example_batch(model, batch_size=2, device=torch.device("cpu"))
+    assert (batch.images.shape, batch.images.dtype) == ((2, 3, 32, 56), torch.uint8)
+    assert (batch.regions.shape, batch.regions.dtype) == ((2, 3, 32, 7), torch.uint8)
+    for ids in (batch.ids_shuffle, batch.region_ids_shuffle):
+        assert ids.dtype == torch.int32
+        assert ids.sort(dim=1).values.tolist() == [list(range(28))] * 2
+    plain = example_batch(make_tiny(task="mae"), batch_size=2, device=torch.device("cpu"))
+    assert plain.regions is None
+    assert plain.region_ids_shuffle is None
+
+
+def test_activations_may_be_computed_again(make_tiny):
+    plain, again = step_of(make_tiny()), step_of(make_tiny(), checkpoint_activations=True)
+    for step in (plain, again):
+        step()
+    assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(again), strict=True))
+
+
+def test_after_a_bad_update_nothing_changes(make_tiny):
+    step = step_of(make_tiny())
+    step()
+    bad = step.tensors()[0]
+    with torch.no_grad():
+        bad.fill_(torch.nan)
+    before = weights(step)
+    step()
+    assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(weights(step), before, strict=True))

@@ -56,7 +56,7 @@ def test_what_is_stored_is_not_made_again(make_store: MakeStore, done: Done, pho
 
     printed = done("regions", "make", photo_folder, store.path, "--source", "grid", "--num-workers", "0")
 
-    assert printed.startswith("6 of 7 images have their regions already\nregions of 7 of 7 images, ")
+    assert printed.startswith("6 of 7 images are done already\nregions of 7 of 7 images, ")
     assert RegionStore(store.path).names() == first | {"new.png"}
     unchanged = store.path.read_bytes()
     assert done("regions", "make", photo_folder, store.path, "--source", "grid") == f"regions: {store.path}\n"
@@ -128,8 +128,8 @@ def test_progress_is_in_plain_lines_where_there_is_no_terminal(
     printed = done("regions", "make", photo_folder, tmp_path / "a.regions", "--source", "grid", "--num-workers", "0")
 
     *lines, summary, last = printed.splitlines()
-    assert [line.split()[1] for line in lines] == [f"{i}/6" for i in range(1, 7)]
-    assert all(re.fullmatch(r"regions \d/6  [\d,.]+ images/s  0:00:0\d left", line) for line in lines)
+    assert [line.split()[2] for line in lines] == [f"{i}/6" for i in range(1, 7)]
+    assert all(re.fullmatch(r"regions of \d/6  [\d,.]+ images/s  0:00:0\d left", line) for line in lines)
     assert re.fullmatch(r"regions of 6 of 6 images, [\d,.]+ images/s, in 0:00:0\d", summary)
     assert last == f"regions: {tmp_path / 'a.regions'}"
 
@@ -164,6 +164,6 @@ def test_made_regions_survive_a_signal(done: Done, environment: dict[str, str], 
 
     assert "regions of 59 of 60 images, 1 skipped, " in printed
     if int(number):  # the signal may have come before the first image was stored
-        assert printed.startswith(f"{number} of 60 images have their regions already\n")
+        assert printed.startswith(f"{number} of 60 images are done already\n")
     assert RegionStore(tmp_path / "a.regions").header.num_images == 59
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "a.regions"}

@@ -154,9 +154,9 @@ def write_boxes(path: Path, folder: Path, *listed: str) -> None:
         (
             ["live", "--region-store", "a"],
             2,
-            "region_store is a, but live and stored regions are kept in none; leave",
+            "region_store is a, but regions that are live, stored or inside the data are kept in none; leave",
         ),
-        (["stored --path a", "--region-store", "b"], 2, "region_store is b, but live and"),
+        (["stored --path a", "--region-store", "b"], 2, "region_store is b, but regions that are live, stored or"),
     ],
 )
 def test_wrong_regions_are_answered_in_one_line_before_there_is_a_run(

@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from rmae import cli
-from rmae.data import region_making
+from rmae.data import worker_pool
 from rmae.data.images import read_image
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
@@ -168,7 +168,7 @@ def test_number_of_processes(done: Done, photo_folder: Path, tmp_path: Path, mon
             asked.append(max_workers)
             super().__init__(max_workers, **settings)
 
-    monkeypatch.setattr(region_making, "ProcessPoolExecutor", Counted)
+    monkeypatch.setattr(worker_pool, "ProcessPoolExecutor", Counted)
     for flags in (["--num-workers", "0"], ["--num-workers", "3"], []):
         done("regions", "make", photo_folder, tmp_path / f"{flags}.regions", "--source", "grid", *flags)
 

@@ -142,7 +142,7 @@ def test_what_cannot_be_shown(squares: Path, photo_folder: Path, tmp_path: Path,
     assert said(squares, "--out", tmp_path) == f"{tmp_path} is a folder; name a file"
     assert said(squares, "--num-images", "0") == "num_images is 0 and seed 0; show at least 1 picture, with a seed >= 0"
     assert said(squares, "--seed", "-1").startswith("num_images is 12 and seed -1;")
-    assert said(squares, "--channels", "2").startswith("image files are read with 1 channel (grey)")
+    assert said(squares, "--channels", "0").startswith("image files are read with 1 channel (grey)")
     assert said(squares, "--source", "grid", code=2) == "a store and --source are given; show one of them"
     assert said("--data", photo_folder, "--source", "gird", code=2).startswith("--source: there is no source")
     assert said("--source", "grid", code=2).startswith("there is nothing to show")

@@ -78,8 +78,11 @@ def test_what_a_command_lacks_is_named(tmp_path: Path, complaint: Complaint):
 
 
 def test_settings_that_no_image_can_have_are_refused_before_any_is_read(tmp_path: Path, complaint: Complaint):
-    said = complaint("regions", "make", tmp_path / "nowhere", tmp_path / "a", "--channels", "2", code=1)
-    assert said.startswith("image files are read with 1 channel (grey), 3 (RGB) or 4 (RGB and alpha), not 2")
+    said = complaint("regions", "make", tmp_path / "nowhere", tmp_path / "a", "--channels", "0", code=1)
+    assert said == (
+        "image files are read with 1 channel (grey), 3 (RGB), 4 (RGB and alpha) or as many as a TIFF has bands, not 0; "
+        "set channels to one of these"
+    )
 
 
 def test_unknown_commands_of_two_words(complaint: Complaint):

@@ -1,5 +1,7 @@
+import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 from rmae.config import DataConfig, ModelConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.layouts import list_images
+from rmae.data.parquet import ParquetImages
 
 
 @pytest.fixture
@@ -49,3 +52,19 @@ def quarters(image: np.ndarray, name: str) -> np.ndarray:
 @pytest.fixture
 def quick_data() -> DataConfig:
     return DataConfig(regions=quarters)
+
+
+@pytest.fixture
+def open_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ParquetImages]:
+    """Opens files with a cache in the test's folder; nothing of it reaches the network."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    def open_(*files: Path, **settings: Any) -> ParquetImages:
+        return ParquetImages(files, cache_dir=tmp_path / "cache", **settings)
+
+    return open_

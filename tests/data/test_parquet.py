@@ -3,7 +3,6 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,22 +19,6 @@ from PIL import Image
 from rmae.data.parquet import ParquetImages, parquet_files, split_parquet_files
 
 Open = Callable[..., ParquetImages]
-
-
-@pytest.fixture
-def open_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Opens files with a cache in the test's folder; nothing of it reaches the network."""
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("the network was used")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-    def open_(*files: Path, **settings: Any) -> ParquetImages:
-        return ParquetImages(files, cache_dir=tmp_path / "cache", **settings)
-
-    return open_
 
 
 def picture(value: int) -> Image.Image:
@@ -76,13 +59,6 @@ def value_of(images: ParquetImages, name: str) -> int:
     with Image.open(images.open(name)) as image:
         assert image.size == (4, 3)
         return int(np.asarray(image)[0, 0, 0])
-
-
-def regions_of(open_images: Open, path: Path, maps: Any) -> np.ndarray:
-    """Label maps read back from one row."""
-    table = write(path, image=[encode(picture(0))], annotation=[maps])
-    images = open_images(table, regions_column="annotation")
-    return images.regions(images.names[0]).label_maps()
 
 
 class TestFiles:
@@ -355,134 +331,3 @@ class TestConversion:
         monkeypatch.setitem(sys.modules, "datasets", None)
         with pytest.raises(ValueError, match=r"pip install 'rmae\[datasets\]'"):
             open_images(path)
-
-
-class TestRegions:
-    @pytest.mark.parametrize("form", ["PNG", "TIFF"])
-    def test_grey_levels_are_labels(self, tmp_path: Path, open_images: Open, form: str):
-        pixels = np.array([[0, 0, 150], [1, 255, 254]], np.uint8)
-        label_maps = regions_of(open_images, tmp_path / "a.parquet", encode(pixels, form))
-        assert label_maps.dtype == np.int32
-        np.testing.assert_array_equal(label_maps, [[[0, 0, 150], [1, -1, 254]]])
-
-    @pytest.mark.parametrize("form", ["PNG", "TIFF"])
-    def test_levels_of_16_bits_are_labels(self, tmp_path: Path, open_images: Open, form: str):
-        pixels = np.array([[0, 255, 256], [65535, 65534, 7]], np.uint16)
-        label_maps = regions_of(open_images, tmp_path / "a.parquet", encode(pixels, form))
-        np.testing.assert_array_equal(label_maps, [[[0, 255, 256], [-1, 65534, 7]]])
-
-    def test_levels_of_32_bits_are_labels(self, tmp_path: Path, open_images: Open):
-        pixels = np.array([[-1, 255, 70000], [-9, 65535, 0]], np.int32)
-        label_maps = regions_of(open_images, tmp_path / "a.parquet", encode(pixels, "TIFF"))
-        np.testing.assert_array_equal(label_maps, [[[-1, 255, 70000], [-1, 65535, 0]]])
-
-    def test_palette_indices_are_labels_whatever_their_colours(self, tmp_path: Path, open_images: Open):
-        pixels = Image.fromarray(np.array([[0, 1, 2], [255, 3, 3]], np.uint8)).convert("P")
-        pixels.putpalette([9] * 768)
-        label_maps = regions_of(open_images, tmp_path / "a.parquet", encode(pixels))
-        np.testing.assert_array_equal(label_maps, [[[0, 1, 2], [-1, 3, 3]]])
-
-    def test_bits_are_labels(self, tmp_path: Path, open_images: Open):
-        bits = Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert("1")
-        label_maps = regions_of(open_images, tmp_path / "a.parquet", encode(bits))
-        np.testing.assert_array_equal(label_maps, [[[0, 1], [1, 0]]])
-
-    def test_colours_are_numbers(self, tmp_path: Path, open_images: Open):
-        pixels = np.array([[[255, 0, 0], [1, 2, 3]], [[0, 0, 0], [255, 255, 255]]], np.uint8)
-        label_maps = regions_of(open_images, tmp_path / "a.parquet", encode(pixels))
-        np.testing.assert_array_equal(label_maps, [[[255, 1 + 2 * 256 + 3 * 65536], [0, 2**24 - 1]]])
-
-    @pytest.mark.parametrize("kind", [pa.list_(pa.binary()), pa.large_list(pa.binary())])
-    def test_a_list_gives_several_maps(self, tmp_path: Path, open_images: Open, kind: pa.DataType):
-        maps = [encode(np.array([[0, 1]], np.uint8)), encode(np.array([[2, 255]], np.uint8))]
-        path = write(tmp_path / "a.parquet", image=[b"0"], annotation=pa.array([maps], kind))
-        label_maps = open_images(path, regions_column="annotation").regions("a/000000000").label_maps()
-        np.testing.assert_array_equal(label_maps, [[[0, 1]], [[2, -1]]])
-
-    def test_maps_of_the_datasets_library_are_read(self, tmp_path: Path, open_images: Open):
-        """Written by it as features, in front of the images; of 16 bits it makes a TIFF."""
-        maps = [np.full((2, 3), 300 + i, np.uint16) for i in range(2)]
-        columns = {
-            "maps": [[Image.fromarray(maps[0]), Image.fromarray(maps[1])], []],
-            "image": [picture(1), picture(2)],
-        }
-        features = {"maps": datasets.Sequence(datasets.Image()), "image": datasets.Image()}
-        path = tmp_path / "a.parquet"
-        datasets.Dataset.from_dict(columns, features=datasets.Features(features)).to_parquet(path)
-        images = open_images(path, regions_column="maps")
-        assert value_of(images, images.names[1]) == 2
-        np.testing.assert_array_equal(images.regions(images.names[0]).label_maps(), maps)
-        with pytest.raises(ValueError, match="the label map of a/000000001 is not in the Parquet file"):
-            images.regions(images.names[1])
-
-    def test_rows_keep_their_maps(self, tmp_path: Path, open_images: Open):
-        maps = [encode(np.full((1, 1), i, np.uint8)) for i in range(110)]
-        images = open_images(
-            write(tmp_path / "a.parquet", annotation=maps, image=[b"0"] * 110), regions_column="annotation"
-        )
-        labels = [images.regions(name).label_maps().item() for name in images.names]
-        assert labels == list(range(110))
-
-    def test_without_a_column_there_are_none(self, tmp_path: Path, open_images: Open):
-        images = open_images(write(tmp_path / "a.parquet", image=[b"0"]))
-        with pytest.raises(ValueError, match="a/000000000 comes without regions: no column of label maps was named"):
-            images.regions("a/000000000")
-
-    @pytest.mark.parametrize(
-        ("maps", "message"),
-        [
-            (b"damaged", "the label map of a/000000000 is neither a PNG nor a TIFF"),
-            (encode(picture(0), "JPEG"), "the label map of a/000000000 is neither a PNG nor a TIFF"),
-            (
-                encode(np.arange(100).reshape(10, 10).astype(np.uint8))[:50],
-                r"the label map of a/000000000 cannot be decoded \(.+\)",
-            ),
-            ({"bytes": None, "path": "a.png"}, r"the label map of a/000000000 is not .*, only its path a\.png"),
-            ([encode(np.zeros((2, 3), np.uint8)), None], "the label map of a/000000000 is not in the Parquet file"),
-            (
-                [encode(np.zeros((2, 3), np.uint8)), encode(np.zeros((3, 2), np.uint8))],
-                r"must be of one size, but have \(height, width\) \[\(2, 3\), \(3, 2\)\]",
-            ),
-            (encode(np.zeros((2, 3, 4), np.uint8)), "is of mode RGBA; label maps are grey, palette images or RGB"),
-            (encode(np.zeros((2, 3), np.float32), "TIFF"), "is of mode F; label maps are"),
-            (encode(np.zeros((11, 10), np.uint8))[:45], r"has 110 pixels, more than the 100 allowed \(max_pixels\)"),
-        ],
-        ids=["damaged", "jpeg", "cut off", "path", "null", "sizes", "alpha", "float", "large and cut off"],
-    )
-    def test_maps_that_cannot_be_used_are_told(self, tmp_path: Path, open_images: Open, maps: Any, message: str):
-        of_type = pa.struct({"bytes": pa.binary(), "path": pa.string()}) if isinstance(maps, dict) else None
-        path = write(tmp_path / "a.parquet", image=[b"0"], annotation=pa.array([maps], of_type))
-        images = open_images(path, regions_column="annotation", max_pixels=100)
-        with pytest.raises(ValueError, match=message) as caught:
-            images.regions(images.names[0])
-        assert "\n" not in str(caught.value)
-
-    def test_deep_colours_are_refused_since_they_would_be_cut(self, tmp_path: Path, open_images: Open):
-        with pytest.raises(ValueError, match="is of mode RGB of 16 bits; label maps are"):
-            regions_of(open_images, tmp_path / "a.parquet", _png_of_deep_colours())
-
-    def test_an_unknown_name_is_a_missing_file(self, tmp_path: Path, open_images: Open):
-        path = write(tmp_path / "a.parquet", image=[b"0"], annotation=[b"0"])
-        with pytest.raises(FileNotFoundError, match="there is no image a/000000001"):
-            open_images(path, regions_column="annotation").regions("a/000000001")
-
-    def test_the_column_must_be_one_of_images(self, tmp_path: Path, open_images: Open):
-        path = write(tmp_path / "a.parquet", image=[b"0"], label=[1])
-        with pytest.raises(
-            ValueError, match=r"no column 'maps' of label maps; its columns are image \(binary\), label"
-        ):
-            open_images(path, regions_column="maps")
-        with pytest.raises(ValueError, match=r"'label' of .*a\.parquet is of type int64, not of images or lists"):
-            open_images(path, regions_column="label")
-
-
-def _png_of_deep_colours() -> bytes:
-    """One pixel of three times 16 bits, which Pillow does not write."""
-    import struct
-    import zlib
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(7))) + chunk(b"IEND", b"")

@@ -103,7 +103,7 @@ def test_depth_of_pixels_is_kept(tmp_path: Path, path: Path):
 
 def test_wrong_channels_are_refused_before_anything_is_read():
     with pytest.raises(ValueError, match="image files are read with 1 channel"):
-        RegionMaking(source=Grid(), channels=2)
+        RegionMaking(source=Grid(), channels=0)
 
 
 # Images that cannot be used
@@ -211,7 +211,7 @@ def test_images_added_later_are_made_and_finished_ones_are_not_read_again(
     assert label_maps(store) == expected
     assert store.skipped() == {}
     assert store.header.num_images == 6
-    assert capsys.readouterr().out.startswith("3 of 6 images have their regions already\n")
+    assert capsys.readouterr().out.startswith("3 of 6 images are done already\n")
     assert files(path) == ["a.regions"]
 
 
@@ -242,7 +242,7 @@ def test_what_an_unfinished_call_made_is_not_made_again(
     assert label_maps(store) == {**expected, "00.png": [[[77]]], "01.png": [[[77]]]}
     assert store.skipped().keys() == {"03.png"}
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "2 of 5 images have their regions already"
+    assert said[0] == "2 of 5 images are done already"
     assert said[-1].startswith("regions of 4 of 5 images, 1 skipped, ")
 
 

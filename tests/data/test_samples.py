@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -173,9 +174,14 @@ def test_when_nothing_can_be_read_it_says_so(
         samples[SampleKey(0, 0)]
 
 
-def test_wrong_channels_are_refused_at_once(photo_folder: MakeFolder, quick_data: DataConfig, small_model: ModelConfig):
-    with pytest.raises(ValueError, match="image files are read with"):
-        PretrainSamples(photo_folder(1), data=quick_data, model=replace(small_model, channels=5), seed=0)
+def test_wrong_channels_are_refused_at_once(
+    photo_folder: MakeFolder, quick_data: DataConfig, small_model: ModelConfig, monkeypatch: pytest.MonkeyPatch
+):
+    five = replace(small_model, channels=5)
+    PretrainSamples(photo_folder(1), data=quick_data, model=five, seed=0)
+    monkeypatch.setitem(sys.modules, "tifffile", None)  # as where it is not installed
+    with pytest.raises(ValueError, match=r"image files are read with .*, not 5; .* to read TIFF files of 5 bands"):
+        PretrainSamples(photo_folder(1), data=quick_data, model=five, seed=0)
 
 
 def sample_of(image: np.ndarray, *, regions: bool = True, skipped: tuple[Skipped, ...] = ()) -> Sample:

@@ -13,6 +13,7 @@ import pytest
 from rmae.config import DataConfig, ModelConfig, PretrainConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.images import read_image
+from rmae.data.photographs import photographs_set
 from rmae.data.region_making import RegionMaking, make_regions
 from rmae.data.training_regions import make_training_regions, with_region_store
 from rmae.regions.felzenszwalb import Felzenszwalb
@@ -32,8 +33,13 @@ def config(*, channels: int = 3, task: str = "rmae", **data: Any) -> PretrainCon
     return PretrainConfig(name="tiny", model=ModelConfig(channels=channels, task=task), data=DataConfig(**settings))
 
 
+def images_in(root: Path | str) -> ImageSet:
+    return ImageSet(Path(root), ("a.png",))
+
+
 def store_of(config: PretrainConfig, root: Path | None = Path("/data/photos"), beside: str = "/runs/one") -> str | None:
-    return with_region_store(config, root, beside=Path(beside)).data.region_store
+    images = photographs_set() if root is None else images_in(root)
+    return with_region_store(config, images, beside=Path(beside)).data.region_store
 
 
 # Which store
@@ -86,9 +92,9 @@ def test_a_store_that_is_named_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
 def test_from_any_directory_it_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "masks").mkdir()
     monkeypatch.chdir(tmp_path)
-    relative = with_region_store(config(regions=SamJson(folder="masks")), Path("/data"), beside=Path("runs/one"))
+    relative = with_region_store(config(regions=SamJson(folder="masks")), images_in("/data"), beside=Path("runs/one"))
     absolute = with_region_store(
-        config(regions=SamJson(folder=str(tmp_path / "masks"))), Path("/data"), beside=tmp_path / "runs" / "two"
+        config(regions=SamJson(folder=str(tmp_path / "masks"))), images_in("/data"), beside=tmp_path / "runs" / "two"
     )
     assert relative == absolute
     assert relative.data.regions == SamJson(folder=str(tmp_path / "masks"))
@@ -111,7 +117,7 @@ def no_regions(image: np.ndarray, name: str) -> np.ndarray:
 def test_other_sources_have_no_store(regions: Any, absolute: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "masks").mkdir()
     monkeypatch.chdir(tmp_path)
-    data = with_region_store(config(regions=regions), Path("/data"), beside=Path("runs/one")).data
+    data = with_region_store(config(regions=regions), images_in("/data"), beside=Path("runs/one")).data
     assert data.region_store is None
     assert repr(data.regions) == repr(absolute).replace("{}", str(tmp_path))
     assert list(tmp_path.iterdir()) == [tmp_path / "masks"]
@@ -202,7 +208,7 @@ def test_images_larger_than_the_run_allows_are_skipped(photo_folder: MakeFolder,
 )
 def test_where_nothing_is_stored_nothing_is_made(settings: dict[str, Any], photo_folder: MakeFolder, tmp_path: Path):
     images = photo_folder(2)
-    made = with_region_store(config(**settings), images.root, beside=tmp_path / "runs" / "one")
+    made = with_region_store(config(**settings), images, beside=tmp_path / "runs" / "one")
     make_training_regions(made, images)
     assert list(tmp_path.iterdir()) == [images.root]
 

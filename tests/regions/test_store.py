@@ -140,7 +140,7 @@ def test_an_image_of_another_size_is_refused(path: Path):
     source = Stored(path=str(path))
     image = np.zeros((12, 15, 3), np.uint8)
     np.testing.assert_array_equal(source(image, "a.png"), MAPS["a.png"], strict=True)
-    np.testing.assert_array_equal(source.runs(image, "a.png").label_maps(), MAPS["a.png"], strict=True)
+    np.testing.assert_array_equal(source.runs("a.png", (12, 15)).label_maps(), MAPS["a.png"], strict=True)
     for other in (image[1:], image[:, 1:], image.transpose(1, 0, 2)):
         height, width = other.shape[:2]
         sentence = rf"has regions of a\.png at 12 x 15 pixels, but the image has {height} x {width}; delete the store"

@@ -5,6 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+_MAX_JPEG_SIDE = 65_500  # pixels, where libjpeg ends
+
 
 def encode_image(image: np.ndarray, *, quality: int) -> tuple[bytes, str]:
     """Encode an image.
@@ -15,23 +17,27 @@ def encode_image(image: np.ndarray, *, quality: int) -> tuple[bytes, str]:
 
     Returns:
         The bytes, and the suffix that tells their format: `jpg` for 8-bit grey and RGB (baseline, which decodes
-        fastest), `png` for 8-bit RGB with alpha and for 16-bit grey, `tif` (deflated) for everything else; only the
-        first loses anything.
+        fastest), `png` for 8-bit RGB with alpha, for 16-bit grey and where a side is too long for a JPEG, `tif`
+        (deflated) for everything else; only the first loses anything.
 
     Raises:
         ValueError: The image needs a TIFF, and tifffile is not installed.
     """
     file = io.BytesIO()
     match image.dtype, image.shape[2]:
-        case np.uint8, 1 | 3:
-            Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(file, "JPEG", quality=quality)
+        case np.uint8, 1 | 3 if max(image.shape[:2]) <= _MAX_JPEG_SIDE:
+            _of_pixels(image).save(file, "JPEG", quality=quality)
             return file.getvalue(), "jpg"
-        case (np.uint8, 4) | (np.uint16, 1):
-            Image.fromarray(image if image.shape[2] == 4 else image.squeeze(2)).save(file, "PNG", compress_level=4)
+        case (np.uint8, 1 | 3 | 4) | (np.uint16, 1):
+            _of_pixels(image).save(file, "PNG", compress_level=4)
             return file.getvalue(), "png"
         case _:
             _write_tiff(file, image)
             return file.getvalue(), "tif"
+
+
+def _of_pixels(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
 
 
 def _write_tiff(file: io.BytesIO, image: np.ndarray) -> None:

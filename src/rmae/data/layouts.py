@@ -136,7 +136,8 @@ def _validation_names(images: ImageSet) -> tuple[str, ...]:
         if isinstance(images.container, Shards):
             found = [name for name in images.container.names if name.startswith(f"{folder}/")]
         else:
-            found = sorted(_image_names(images.root, folder)) if (images.root / folder).is_dir() else []
+            is_folder = images.container is None and (images.root / folder).is_dir()
+            found = sorted(_image_names(images.root, folder)) if is_folder else []
         if found:
             return tuple(found)
     return ()

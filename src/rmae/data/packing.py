@@ -2,11 +2,12 @@
 
 import json
 import os
-import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rmae.data.images import StoredImage, UnreadableImage, check_channels, check
 from rmae.data.making_progress import MakingProgress
 from rmae.data.region_reader import RegionReader, open_regions
 from rmae.data.shard_index import FORMAT_VERSION, join_indices
-from rmae.data.shard_writer import PackedImage, ShardWriter, part_path, read_part
+from rmae.data.shard_writer import PackedImage, ShardWriter, lock_path, part_path, read_part
 from rmae.data.shards import INDEX, SETTINGS, Shards, shard_path
 from rmae.data.share import Share
 from rmae.data.skips import Skipped
@@ -35,7 +36,10 @@ from rmae.regions.live import Live
 from rmae.regions.segment_anything import SegmentAnything
 from rmae.regions.source import RegionSource
 from rmae.regions.sources import NamedSource, regions_depend_on
+from rmae.regions.store_lock import StoreBusyError, StoreLock
 from rmae.regions.stored import Stored
+
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class Packing:
             raise ValueError(f"quality is {self.quality}; it must lie between 1 and 95")
         if self.images_per_shard < 1:
             raise ValueError(f"images_per_shard is {self.images_per_shard}; it must be at least 1")
-        if isinstance(self.regions, SegmentAnything):
+        if isinstance(self.regions.source if isinstance(self.regions, Live) else self.regions, SegmentAnything):
             raise ValueError(
                 "Segment Anything works on a GPU, which the processes that pack cannot share: make its regions first "
                 "(rmae regions make), then pack them (--regions 'stored --path FILE')"
@@ -101,12 +105,14 @@ def pack_images(images: ImageSet, folder: Path, packing: Packing, *, share: Shar
         ValueError: The folder holds something else, or no image can be used.
         Stopped: SIGINT or SIGTERM arrived; the same call goes on later.
         WorkerDiedError: A process was ended from outside; the same call goes on.
+        StoreBusyError: Another process writes the same shard.
         OSError: The shards cannot be written.
     """
     share = Share.of_environment() if share is None else share
     header = packing.header(images)
     _start(folder, images, header, packing.images_per_shard)
     if (folder / INDEX).exists():
+        _clear(folder)
         return Shards(folder)
     starts = range(0, len(images.names), packing.images_per_shard)
     spans = [images.names[start : start + packing.images_per_shard] for start in starts]
@@ -128,11 +134,7 @@ def _start(folder: Path, images: ImageSet, header: dict[str, Any], images_per_sh
     }
     path = folder / SETTINGS
     if not path.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ValueError(f"{folder} is not empty, and holds no shards; choose another folder for them")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(wanted, indent=2) + "\n")
-        return
+        _write_settings(folder, json.dumps(wanted, indent=2) + "\n")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         different = [name for name in wanted if found[name] != wanted[name]]
@@ -146,10 +148,40 @@ def _start(folder: Path, images: ImageSet, header: dict[str, Any], images_per_sh
         )
 
 
+def _write_settings(folder: Path, settings: str) -> None:
+    """Take a folder for shards, unless it holds something else."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; choose a folder for the shards")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        if (folder / SETTINGS).exists():  # written by another process meanwhile
+            return
+        others = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{SETTINGS}"))
+        if others:
+            raise ValueError(f"{folder} holds {others[0]}, and no shards; choose another folder for them, new or empty")
+        write_atomically(folder / SETTINGS, settings)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process begins or finishes the shards of a folder."""
+    lock = None
+    while lock is None:
+        try:
+            lock = StoreLock(folder / f".{SETTINGS}.lock")
+        except StoreBusyError:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _pack_shards(
     images: ImageSet, folder: Path, packing: Packing, header: dict[str, Any], shards: dict[int, tuple[str, ...]]
 ) -> None:
     """Pack whole shards, one after the other."""
+    import_module("torch")  # once, and not in every process
     reader = None if packing.regions is None else _open_regions(packing, images)
     number_of = {name: number for number, name in enumerate(images.names)}
     pack = partial(_pack, images=images, packing=packing, reader=reader, number_of=number_of)
@@ -258,19 +290,34 @@ def _shrink_runs(runs: LabelRuns, whole: Crop, size_hw: tuple[int, int]) -> Labe
 
 def _finish(folder: Path, images: ImageSet, num_shards: int) -> Shards | None:
     """Write the index of all shards if they are all there; what led to it is deleted."""
-    parts = [read_part(folder, shard) for shard in range(num_shards)]
-    whole = [part for part in parts if part is not None]
-    if len(whole) < num_shards:
-        return Shards(folder) if (folder / INDEX).exists() else None  # written by another process meanwhile
-    index = join_indices(whole)
-    if not index.names:
-        name, reason = index.skipped[0]
-        shutil.rmtree(folder)
-        raise ValueError(f"no image in {images.root} can be used; the first, {name}: {reason}")
-    index.write(folder / INDEX)
-    for shard in range(num_shards):
-        part_path(shard_path(folder, shard)).unlink(missing_ok=True)
-    return Shards(folder)
+    if not folder.exists():  # another process has found that no image can be used
+        return None
+    with _alone_in(folder):
+        if (folder / INDEX).exists():  # written by another process meanwhile
+            return Shards(folder)
+        parts = [read_part(folder, shard) for shard in range(num_shards)]
+        whole = [part for part in parts if part is not None]
+        if len(whole) < num_shards:
+            return None
+        index = join_indices(whole)
+        if index.names:
+            index.write(folder / INDEX)
+        _clear(folder)
+        if index.names:
+            return Shards(folder)
+        for path in (*(shard_path(folder, shard) for shard in range(num_shards)), folder / SETTINGS):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # something else is in it
+        folder.rmdir()
+    name, reason = index.skipped[0]
+    raise ValueError(f"no image in {images.root} can be used; the first, {name}: {reason}")
+
+
+def _clear(folder: Path) -> None:
+    """Delete what led to the shards, once all are there."""
+    for shard in folder.glob("shard-*.tar"):
+        part_path(shard).unlink(missing_ok=True)
+        lock_path(shard).unlink(missing_ok=True)
 
 
 def _describe_regions(source: RegionSource | None, images: ImageSet) -> dict[str, Any] | None:

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from rmae.data.images import check_max_pixels
+from rmae.data.label_map_images import read_label_map
 from rmae.regions.label_runs import LabelRuns
-from rmae.regions.source import NO_REGION
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,8 +27,6 @@ IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
 
 _ROWS_AT_ONCE = 100  # of images a few megabytes, so that a row is found and read with little around it
 _DIGITS = 9
-_LABEL_MAP_FORMATS = ("PNG", "TIFF")  # the datasets library writes 16-bit and palette images as TIFF
-_NO_REGION_VALUES = {"1": NO_REGION, "L": 255, "P": 255, "I;16": 65535, "I;16B": 65535, "I": NO_REGION}
 
 
 def parquet_files(folder: Path) -> tuple[Path, ...]:
@@ -163,7 +160,7 @@ class ParquetImages:
         maps = cell if isinstance(cell, list) else [cell]
         what = f"the label map of {name}"
         encoded_maps = [_encoded(map_, what, ValueError) for map_ in maps or [None]]
-        label_maps = [_read_label_map(encoded, what, self._max_pixels) for encoded in encoded_maps]
+        label_maps = [read_label_map(encoded, what, self._max_pixels) for encoded in encoded_maps]
         sizes = sorted({label_map.shape for label_map in label_maps})
         if len(sizes) > 1:
             raise ValueError(f"the label maps of {name} must be of one size, but have (height, width) {sizes}")
@@ -362,36 +359,6 @@ def _encoded(cell: Any, what: str, missing: type[Exception]) -> bytes:
     if encoded is None:
         raise missing(f"{what} is not in the Parquet file" + (f", only its path {path}" if path else ""))
     return encoded
-
-
-def _read_label_map(encoded: bytes, what: str, max_pixels: int) -> np.ndarray:
-    """Decode a label map, shape (H, W) int32."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused here
-            with Image.open(io.BytesIO(encoded), formats=_LABEL_MAP_FORMATS) as image:
-                num_pixels, mode = image.width * image.height, image.mode
-                is_cut = mode == "RGB" and ";16" in str(image.tile)  # Pillow would drop the low bytes
-                usable = num_pixels <= max_pixels and (mode == "RGB" or mode in _NO_REGION_VALUES) and not is_cut
-                pixels = np.array(image) if usable else None
-    except MemoryError:
-        raise
-    except UnidentifiedImageError:
-        raise ValueError(f"{what} is neither a PNG nor a TIFF image") from None
-    except Exception as error:  # Pillow has no common base of what a malformed file makes it raise
-        raise ValueError(f"{what} cannot be decoded ({type(error).__name__}: {error})") from error
-    if num_pixels > max_pixels:
-        raise ValueError(f"{what} has {num_pixels:,} pixels, more than the {max_pixels:,} allowed (max_pixels)")
-    if pixels is None:
-        mode += " of 16 bits" * is_cut
-        raise ValueError(f"{what} is of mode {mode}; label maps are grey, palette images or RGB of 8 bits")
-    if mode == "RGB":
-        return (pixels @ np.array([1, 256, 65536])).astype(np.int32)
-    labels = pixels.astype(np.int32)
-    labels[(labels < 0) | (labels == _NO_REGION_VALUES[mode])] = NO_REGION
-    return labels
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """Samples for pre-training: from an image file to a crop, packed regions and a permutation of the patches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, assert_never
 
 import numpy as np
@@ -98,7 +99,7 @@ class PretrainSamples(Dataset[Sample]):
             WrongRegionSource: The region source gave something else than label maps.
         """
         names = self._images.names
-        name = names[key.index // self._data.crops_per_image]
+        name = self.name_of(key)
         skipped: list[Skipped] = []
         for attempt in range(_MAX_ATTEMPTS):
             generator = sample_generator(self._seed, key, attempt)
@@ -113,27 +114,38 @@ class PretrainSamples(Dataset[Sample]):
             f"the last, {name}: {skipped[-1].reason}"
         )
 
+    def name_of(self, key: SampleKey) -> str:
+        """Name of the image that a sample is made of if it can be used."""
+        return self._images.names[key.index // self._data.crops_per_image]
+
     def _make(self, name: str, generator: np.random.Generator, skipped: tuple[Skipped, ...]) -> Sample:
         """Make a sample of an image, with every random choice in it: crop, permutations and regions."""
+        with self.open(name) as image:
+            crop = self.draw_crop(image, generator)
+            pixels = decode_crop(image, crop, self._model.image_hw)
+            runs = self.read_regions(image, name)
+        return Sample(pixels, *self.draw_regions(runs, crop, generator), skipped)
+
+    # The stages of making a sample, each to be called as in `_make`; `bench/data.py` times them one by one.
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[StoredImage]:
+        """Open an image, decoded already where its regions are made from its pixels."""
         with self._images.open(name, channels=self._model.channels, max_pixels=self._data.max_pixels) as image:
             if self._regions is not None and self._regions.needs_pixels:
                 image = StoredImage.of(image.pixels())
-            crop = self._draw_crop(image, generator)
-            pixels = decode_crop(image, crop, self._model.image_hw)
-            runs = self._read_regions(image, name)
-        if runs is None:
-            return Sample(pixels, None, uniform_permutation(self._model.grid, generator), None, skipped)
-        regions, ids_shuffle, region_ids_shuffle = self._draw(runs, crop, generator)
-        return Sample(pixels, regions, ids_shuffle, region_ids_shuffle, skipped)
+            yield image
 
-    def _draw_crop(self, image: StoredImage, generator: np.random.Generator) -> Crop:
+    def draw_crop(self, image: StoredImage, generator: np.random.Generator) -> Crop:
+        """Draw a crop, its edges where `decode_crop` needs them."""
         data = self._data
         crop = random_crop(
             *image.size_hw, scale=data.crop_scale, ratio=data.crop_ratio, flip=data.flip, generator=generator
         )
         return crop.on_grid(reduction_for(image, crop, self._model.image_hw), image.size_hw)
 
-    def _read_regions(self, image: StoredImage, name: str) -> LabelRuns | None:
+    def read_regions(self, image: StoredImage, name: str) -> LabelRuns | None:
+        """Read the regions of an image, or make them; None where the task has no regions."""
         if self._regions is None:
             return None
         try:
@@ -141,11 +153,13 @@ class PretrainSamples(Dataset[Sample]):
         except (ValueError, OSError) as error:
             raise UnreadableImage(f"its regions cannot be had: {error}") from error
 
-    def _draw(
-        self, runs: LabelRuns, crop: Crop, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def draw_regions(
+        self, runs: LabelRuns | None, crop: Crop, generator: np.random.Generator
+    ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
         """Draw the regions of a crop, packed, the permutation that masks it, and the regions' own if they have one."""
         model = self._model
+        if runs is None:
+            return None, uniform_permutation(model.grid, generator), None
         num_masks = 1 if model.shared_mask else 2
         match model.masking:
             case "uniform" | "region_visible":
@@ -153,16 +167,16 @@ class PretrainSamples(Dataset[Sample]):
                 visible = None
                 if model.masking == "region_visible":
                     visible = visible_pixels(masks[-1], model.region_num_visible, model.grid, model.patch_size)
-                regions = self._draw_regions(runs, crop, generator, visible)
+                regions = self._fill_regions(runs, crop, generator, visible)
             case "region_biased":
-                regions = self._draw_regions(runs, crop, generator)
+                regions = self._fill_regions(runs, crop, generator)
                 maps = np.unpackbits(regions, axis=-1, count=model.image_hw[1]).view(bool)  # (R, h, w)
                 masks = [region_biased_permutation(maps, model.grid, generator) for _ in range(num_masks)]
             case _:
                 assert_never(model.masking)
         return regions, masks[0], None if model.shared_mask else masks[1]
 
-    def _draw_regions(
+    def _fill_regions(
         self, runs: LabelRuns, crop: Crop, generator: np.random.Generator, visible: np.ndarray | None = None
     ) -> np.ndarray:
         """Draw regions, of all or of those with a visible pixel; packed, shape (R, h, ceil(w / 8)) uint8."""

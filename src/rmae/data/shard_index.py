@@ -15,7 +15,6 @@ FORMAT_VERSION = 1
 """Version of the shards written here; another one is refused."""
 
 _METADATA = "rmae"
-_NUMBERS = ("shard", "image_at", "image_size", "regions_at", "regions_size", "num_maps", "height", "width")
 
 
 class Place(NamedTuple):
@@ -37,6 +36,10 @@ class Place(NamedTuple):
     """H of the image in pixels."""
     width: int
     """W of the image in pixels."""
+
+
+_NUMBERS = Place._fields
+_SIDES = [_NUMBERS.index("height"), _NUMBERS.index("width")]
 
 
 class ShardIndex(NamedTuple):
@@ -88,8 +91,10 @@ class ShardIndex(NamedTuple):
             skipped = tuple((str(name), str(reason)) for name, reason in header.pop("skipped"))
             places = np.stack([arrays[name] for name in _NUMBERS], axis=1).astype(np.int64, casting="safe")
             names = _split(arrays["names"], arrays["name_ends"])
-            if len(names) != len(places) or (places < 0).any():
+            if places.shape != (len(names), len(_NUMBERS)):
                 raise ValueError("its parts do not belong together")
+            if (places < 0).any() or (places[:, _SIDES] < 1).any():
+                raise ValueError("it has a place or a size that cannot be")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error}); pack anew") from error
         return cls(header, names, places, skipped)
@@ -97,7 +102,7 @@ class ShardIndex(NamedTuple):
 
 def _split(joined: np.ndarray, ends: np.ndarray) -> tuple[str, ...]:
     data, ends = joined.astype(np.uint8, casting="safe").tobytes(), ends.tolist()
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][:-1]
     if [*starts, len(data)] != sorted([0, *ends]):
         raise ValueError("its names do not end where they should")
     return tuple(data[a:b].decode("utf-8", "surrogateescape") for a, b in zip(starts, ends, strict=False))

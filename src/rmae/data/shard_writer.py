@@ -4,6 +4,7 @@ import json
 import os
 import tarfile
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -14,6 +15,7 @@ from rmae.data.shard_index import Place, ShardIndex
 from rmae.data.shards import shard_path
 from rmae.data.skips import Skipped
 from rmae.files import flush
+from rmae.regions.store_lock import StoreBusyError, StoreLock
 
 _BLOCK = tarfile.BLOCKSIZE
 _IMAGES_BETWEEN_FLUSHES = 256
@@ -50,6 +52,7 @@ class ShardWriter:
         header: How the shards are made, for the index.
 
     Raises:
+        StoreBusyError: Another process writes this shard.
         OSError: The file cannot be written.
     """
 
@@ -60,9 +63,12 @@ class ShardWriter:
         self._names: list[str] = []
         self._places: list[Place] = []
         self._skipped: list[tuple[str, str]] = []
-        self._file = self._partial.open("r+b" if self._partial.exists() else "w+b")
-        self._file.truncate(self._recover())
-        self._file.seek(0, os.SEEK_END)
+        with ExitStack() as stack:
+            stack.callback(_lock(self._path).release)
+            self._file = stack.enter_context(self._partial.open("r+b" if self._partial.exists() else "w+b"))
+            self._file.truncate(self._recover())
+            self._file.seek(0, os.SEEK_END)
+            self._opened = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +76,8 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Keep what was added so far, to be gone on with later."""
-        self._file.close()
+        """Keep what was added so far, to be gone on with later, and let others write."""
+        self._opened.close()
 
     @property
     def names(self) -> frozenset[str]:
@@ -91,9 +97,9 @@ class ShardWriter:
             "height": packed.height,
             "width": packed.width,
             "num_maps": packed.num_maps,
-            "crc32": zlib.crc32(regions, zlib.crc32(packed.image)),
         }
-        self._add_member(f"{packed.number:09d}.json", json.dumps(facts).encode())  # last: an image that has it is whole
+        checked = json.dumps({**facts, "crc32": _checksum(packed.image, regions, facts)})
+        self._add_member(f"{packed.number:09d}.json", checked.encode())  # last: an image that has it is whole
         self._remember(packed.name, place)
         if len(self._names) % _IMAGES_BETWEEN_FLUSHES == 0:
             self._flush()
@@ -151,10 +157,8 @@ class ShardWriter:
         facts = json.loads(self._content(members.pop("json")))
         regions = members.pop("regions", None)
         (image,) = members.values()
-        checksum = zlib.crc32(self._content(image))
-        if regions is not None:
-            checksum = zlib.crc32(self._content(regions), checksum)
-        if checksum != facts["crc32"]:
+        packed = b"" if regions is None else self._content(regions)
+        if facts.pop("crc32") != _checksum(self._content(image), packed, facts):
             raise ValueError("the checksum of an image is wrong")
         regions_at, regions_size = (image.offset, 0) if regions is None else (regions.offset_data, regions.size)
         sizes = (image.offset_data, image.size, regions_at, regions_size)
@@ -167,6 +171,22 @@ class ShardWriter:
         content = self._file.read(member.size)
         self._file.seek(position)
         return content
+
+
+def _checksum(image: bytes, regions: bytes, facts: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(facts).encode(), zlib.crc32(regions, zlib.crc32(image)))
+
+
+def _lock(shard: Path) -> StoreLock:
+    try:
+        return StoreLock(lock_path(shard))
+    except StoreBusyError as error:
+        raise StoreBusyError(f"another process is writing {shard}; wait until it is done") from error
+
+
+def lock_path(shard: Path) -> Path:
+    """A file that is there while a shard is written."""
+    return shard.with_suffix(".lock")
 
 
 def part_path(shard: Path) -> Path:

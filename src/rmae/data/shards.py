@@ -98,12 +98,16 @@ class Shards:
         if shard not in self._files:
             if len(self._files) >= _MAX_OPEN:
                 os.close(self._files.pop(next(iter(self._files))))
-            self._files[shard] = os.open(shard_path(self.folder, shard), os.O_RDONLY | os.O_CLOEXEC)
-        # At a place that is given, since processes that were forked share the one at which a file is.
-        data = os.pread(self._files[shard], size, start)
-        if len(data) != size:
+            try:
+                self._files[shard] = os.open(shard_path(self.folder, shard), os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                raise OSError(f"{shard_path(self.folder, shard)} is missing; copy it again or pack anew") from None
+        file = self._files[shard]
+        # Looked at first, since a damaged index may ask for more than there is memory.
+        if start + size > os.fstat(file).st_size:
             raise OSError(f"{shard_path(self.folder, shard)} is cut short; copy it again or pack anew")
-        return data
+        # At a place that is given, since processes that were forked share the one at which a file is.
+        return os.pread(file, size, start)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}}

@@ -1,6 +1,7 @@
 """Work on many images by many processes, which end with whoever asked for it."""
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -50,8 +51,12 @@ def work_in_processes(
     try:
         running = {executor.submit(_work, item) for item in islice(waiting, num_workers * _ITEMS_AHEAD)}
         workers += (executor._processes or {}).values()
+        # Only workers write results. When they are gone, a half of one ends here, and is not waited for.
+        executor._result_queue._writer.close()
         while running:
             done, running = wait(running, timeout=_SECONDS_BETWEEN_BATCHES, return_when=FIRST_COMPLETED)
+            if not (done or all(worker.is_alive() for worker in workers)):
+                raise BrokenProcessPool("a process died while it handed over a result")
             running |= {executor.submit(_work, item) for item in islice(waiting, len(done))}
             yield [future.result() for future in done]
     except BrokenProcessPool as error:
@@ -72,6 +77,8 @@ _job: Callable[[Any], Any] | None = None  # of this process, if it is a worker
 def _start_worker(work: Callable[[Any], Any], parent: int) -> None:
     global _job
     _job = work
+    if "torch" in sys.modules:  # each core has a process; and of threads that were there before the fork none is
+        sys.modules["torch"].set_num_threads(1)
     live_and_die_with_parent(parent)
 
 

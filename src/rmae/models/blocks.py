@@ -2,29 +2,57 @@
 
 from functools import partial
 
+import torch
 from timm.layers.attention import Attention
 from timm.layers.mlp import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rmae.models.recomputation import run
 from rmae.ops.patches import gather_patches
 
 layer_norm = partial(nn.LayerNorm, eps=1e-6)
 """The method's layer norm: `layer_norm(dim)`."""
 
 
+class LeanMlp(Mlp):
+    """timm's MLP, which in training holds its hidden units once: their activation is computed again for the gradient.
+
+    That is half of the widest tensors of a block, for one function of each of their values. A compiler sees by itself
+    what is cheap to compute again, and is left to it.
+    """
+
+    recompute_activation = True
+    """Off where a whole block is computed again, which holds no hidden units anyway."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (..., C) to tokens (..., C)."""
+        recompute = self.recompute_activation and self.training and not torch.compiler.is_compiling()
+        return run(self._activate_and_project, self.fc1(x), recompute=recompute)
+
+    def _activate_and_project(self, hidden: Tensor) -> Tensor:
+        return self.fc2(self.act(hidden))
+
+
 def build_blocks(*, depth: int, embed_dim: int, num_heads: int, mlp_ratio: float) -> nn.Sequential:
     """A stack of pre-norm self-attention blocks, as in the Vision Transformer."""
     return nn.Sequential(
         *(
-            Block(embed_dim, num_heads, mlp_ratio=mlp_ratio, qkv_bias=True, norm_layer=layer_norm)  # pyright: ignore[reportArgumentType]
+            Block(
+                embed_dim,
+                num_heads,
+                mlp_ratio=mlp_ratio,
+                qkv_bias=True,
+                norm_layer=layer_norm,  # pyright: ignore[reportArgumentType]  # timm types it as a class
+                mlp_layer=LeanMlp,
+            )
             for _ in range(depth)
         )
     )
 
 
-def run_blocks(blocks: nn.Sequential, tokens: Tensor, ids: Tensor | None) -> Tensor:
+def run_blocks(blocks: nn.Sequential, tokens: Tensor, ids: Tensor | None, *, recompute: bool = False) -> Tensor:
     """Run blocks of `build_blocks`, and finish only the tokens that are asked for.
 
     In the last block the others serve as keys and values alone.
@@ -33,22 +61,28 @@ def run_blocks(blocks: nn.Sequential, tokens: Tensor, ids: Tensor | None) -> Ten
         blocks: At least one.
         tokens: Shape (B, T, C).
         ids: Tokens to finish, shape (B, N) int64; None = all.
+        recompute: Hold only what goes into each block, and compute the rest again in the backward pass.
 
     Returns:
         Shape (B, N, C) in the order of the ids, or (B, T, C).
     """
-    if ids is None:
-        return blocks(tokens)
     *earlier, last = blocks
-    assert isinstance(last, Block)
-    assert isinstance(last.attn, Attention)
     for block in earlier:
-        tokens = block(tokens)
-    picked = gather_patches(tokens, ids) + _attend_from(last.attn, last.norm1(tokens), ids)
-    return picked + last.mlp(last.norm2(picked))
+        tokens = run(block, tokens, recompute=recompute)
+    if ids is None:
+        return run(last, tokens, recompute=recompute)
+    return run(partial(_run_for_some, last), tokens, ids, recompute=recompute)
 
 
-def run_blocks_to_mean(blocks: nn.Sequential, tokens: Tensor) -> Tensor:
+def _run_for_some(block: nn.Module, tokens: Tensor, ids: Tensor) -> Tensor:
+    """A block for the tokens `ids` (B, N) alone, of tokens (B, T, C); returns (B, N, C)."""
+    assert isinstance(block, Block)
+    assert isinstance(block.attn, Attention)
+    picked = gather_patches(tokens, ids) + _attend_from(block.attn, block.norm1(tokens), ids)
+    return picked + block.mlp(block.norm2(picked))
+
+
+def run_blocks_to_mean(blocks: nn.Sequential, tokens: Tensor, *, recompute: bool = False) -> Tensor:
     """Run blocks of `build_blocks`, and average the tokens that come out.
 
     The last linear layer is applied to the average, which is the same, and its work does not grow with the tokens.
@@ -56,18 +90,24 @@ def run_blocks_to_mean(blocks: nn.Sequential, tokens: Tensor) -> Tensor:
     Args:
         blocks: At least one.
         tokens: Shape (B, T, C).
+        recompute: As in `run_blocks`.
 
     Returns:
         Shape (B, C).
     """
     *earlier, last = blocks
-    assert isinstance(last, Block)
-    assert isinstance(last.mlp, Mlp)
     for block in earlier:
-        tokens = block(tokens)
-    tokens = tokens + last.attn(last.norm1(tokens))
-    hidden = last.mlp.act(last.mlp.fc1(last.norm2(tokens)))  # (B, T, mlp_ratio * C)
-    return tokens.mean(dim=1) + last.mlp.fc2(hidden.mean(dim=1))
+        tokens = run(block, tokens, recompute=recompute)
+    return run(partial(_run_to_mean, last), tokens, recompute=recompute)
+
+
+def _run_to_mean(block: nn.Module, tokens: Tensor) -> Tensor:
+    """The mean over T of what a block makes of tokens (B, T, C); returns (B, C)."""
+    assert isinstance(block, Block)
+    assert isinstance(block.mlp, Mlp)
+    tokens = tokens + block.attn(block.norm1(tokens))
+    hidden = block.mlp.act(block.mlp.fc1(block.norm2(tokens)))  # (B, T, mlp_ratio * C)
+    return tokens.mean(dim=1) + block.mlp.fc2(hidden.mean(dim=1))
 
 
 def _attend_from(attention: Attention, tokens: Tensor, ids: Tensor) -> Tensor:
@@ -132,7 +172,7 @@ class CrossBlock(nn.Module):
         self.norm2 = layer_norm(embed_dim)
         self.cross_attn = CrossAttention(embed_dim=embed_dim, num_heads=num_heads)
         self.norm3 = layer_norm(embed_dim)
-        self.mlp = Mlp(embed_dim, int(embed_dim * mlp_ratio))
+        self.mlp = LeanMlp(embed_dim, int(embed_dim * mlp_ratio))
 
     def forward(self, tokens: Tensor, context: Tensor, ids: Tensor | None = None) -> Tensor:
         """Update tokens from each other and from a context.

@@ -5,7 +5,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
-from rmae.models.blocks import layer_norm
+from rmae.models.blocks import LeanMlp, layer_norm, run_blocks
 from rmae.ops.grid import grid_shape
 from rmae.ops.patches import gather_patches, patchify
 from rmae.ops.positions import sincos_positions
@@ -48,6 +48,7 @@ def build_encoder(
         class_token=True,
         no_embed_class=False,
         norm_layer=layer_norm,  # pyright: ignore[reportArgumentType]  # timm types it as a class
+        mlp_layer=LeanMlp,
         weight_init="",
     )
     positions = sincos_positions(embed_dim, grid_shape(img_size, patch_size))
@@ -76,4 +77,5 @@ def encode_visible(encoder: VisionTransformer, images: Tensor, ids_keep: Tensor)
     tokens = tokens + gather_patches(patch_positions.expand(len(images), -1, -1), ids_keep)
     cls_token = (encoder.cls_token + cls_position).expand(len(images), -1, -1).to(tokens.dtype)
     tokens = torch.cat([cls_token, tokens], dim=1)  # (B, 1 + K, D)
-    return encoder.norm(encoder.blocks(encoder.norm_pre(tokens)))
+    tokens = run_blocks(encoder.blocks, encoder.norm_pre(tokens), None, recompute=encoder.grad_checkpointing)
+    return encoder.norm(tokens)

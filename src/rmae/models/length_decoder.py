@@ -1,11 +1,11 @@
 """The region decoder of the `length` variant: one query a region, so that the sequence grows by one token a region."""
 
 from timm.layers.attention import Attention
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rmae.models.blocks import CrossBlock, layer_norm
+from rmae.models.blocks import CrossBlock, LeanMlp, layer_norm
+from rmae.models.recomputation import run
 from rmae.models.region_prediction import RegionPrediction
 from rmae.ops.patches import gather_patches
 
@@ -24,7 +24,7 @@ class ExpandingBlock(nn.Module):
         self.attn = Attention(embed_dim, num_heads, qkv_bias=True)
         self.context_proj = nn.Linear(embed_dim, embed_dim)
         self.norm2 = layer_norm(embed_dim)
-        self.mlp = Mlp(embed_dim, embed_dim)
+        self.mlp = LeanMlp(embed_dim, embed_dim)
 
     def forward(self, queries: Tensor, places: Tensor) -> Tensor:
         """Combine queries (B, R, C) with the context of places (B, N, C); returns (B, R, N, C)."""
@@ -51,6 +51,7 @@ class LengthDecoder(nn.Module):
 
     def __init__(self, *, embed_dim: int, depth: int, num_heads: int, mlp_ratio: float, patch_size: int) -> None:
         super().__init__()
+        self.grad_checkpointing = False
         self.query_norm = layer_norm(embed_dim)
         self.query_proj = nn.Linear(embed_dim, embed_dim)
         self.blocks = nn.ModuleList(
@@ -81,6 +82,9 @@ class LengthDecoder(nn.Module):
         queries, places = pooled, context
         if self.attends_to_context:
             for block in self.blocks:
-                queries = block(queries, context)
+                queries = run(block, queries, context, recompute=self.grad_checkpointing)
             places = gather_patches(context, ids_predict + 1)  # (B, N, C)
-        return RegionPrediction(self.prediction(functional.gelu(self.expansion(queries, places))), pooled)
+        return RegionPrediction(run(self._predict, queries, places, recompute=self.grad_checkpointing), pooled)
+
+    def _predict(self, queries: Tensor, places: Tensor) -> Tensor:
+        return self.prediction(functional.gelu(self.expansion(queries, places)))

@@ -101,7 +101,9 @@ def _region_loss(
     target = gather_patches(patchify(regions.unsqueeze(2), patch_size), output.region_ids)  # (B, R, N', P*P) bool
     match region_loss:
         case "bce":
-            loss = functional.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none")
+            # Cross-entropy with targets that are 0 or 1; its gradient needs them as bool, and not as float. Beyond the
+            # threshold the softplus is its argument, to the last bit of a float64.
+            loss = functional.softplus(torch.where(target, -logits, logits), threshold=40)
         case "l2":
             loss = (logits.sigmoid() - target.to(logits.dtype)).square()
         case _:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rmae.models.blocks import CrossBlock, layer_norm
+from rmae.models.recomputation import run
 from rmae.models.region_prediction import RegionPrediction
 from rmae.ops.masking import insert_mask_tokens
 from rmae.ops.positions import sincos_positions
@@ -24,6 +25,7 @@ class MapDecoder(nn.Module):
 
     def __init__(self, *, embed_dim: int, depth: int, num_heads: int, mlp_ratio: float, grid: tuple[int, int]) -> None:
         super().__init__()
+        self.grad_checkpointing = False
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.register_buffer("pos_embed", sincos_positions(embed_dim, grid)[:, 1:], persistent=False)
         self.blocks = nn.ModuleList(
@@ -48,9 +50,10 @@ class MapDecoder(nn.Module):
         sequences = places.flatten(0, 1)  # (B*G, L, C)
         *earlier, last = self.blocks
         for block in earlier:
-            sequences = block(sequences, context)
+            sequences = run(block, sequences, context, recompute=self.grad_checkpointing)
         ids = ids_predict.unsqueeze(1).expand(-1, num_maps, -1).flatten(0, 1)  # (B*G, N)
-        return self.norm(last(sequences, context, ids)).unflatten(0, (batch_size, num_maps))
+        sequences = run(last, sequences, context, ids, recompute=self.grad_checkpointing)
+        return self.norm(sequences).unflatten(0, (batch_size, num_maps))
 
 
 class BatchDecoder(nn.Module):

@@ -8,6 +8,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from rmae.config import ModelConfig
+from rmae.models.blocks import LeanMlp
 from rmae.models.encoder import encode_visible
 from rmae.models.map_decoder import ChannelDecoder
 from rmae.models.pixel_decoder import PixelDecoder
@@ -98,6 +99,20 @@ class MaskedAutoencoder(nn.Module):
         if self.pixel_decoder is not None:
             pixel_prediction = self.pixel_decoder(encoded, ids_shuffle, pixel_ids, queries)
         return PretrainOutput(pixel_prediction, region_logits, pixel_ids, region_ids, pixel_hidden, region_hidden)
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Hold between the passes only what goes into each block, and compute the rest again in the backward pass.
+
+        Takes far less memory and about a third more time; predictions and gradients are the same.
+
+        Args:
+            enable: Whether to; a new model does not.
+        """
+        for part in self.modules():
+            if hasattr(part, "grad_checkpointing"):  # timm's name for it, taken over by all parts that have blocks
+                part.grad_checkpointing = enable  # pyright: ignore[reportArgumentType]  # takes it for a submodule
+            if isinstance(part, LeanMlp):
+                part.recompute_activation = not enable
 
     def _check_regions(self, num_regions: int) -> None:
         if self.region_branch is None:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rmae.models.blocks import build_blocks, run_blocks_to_mean
+from rmae.models.blocks import build_blocks, run_blocks, run_blocks_to_mean
 from rmae.ops.patches import gather_patches, patchify
 from rmae.ops.positions import sincos_positions
 
@@ -37,6 +37,7 @@ class RegionEncoder(nn.Module):
         pools: bool,
     ) -> None:
         super().__init__()
+        self.grad_checkpointing = False
         self.pools = pools
         self.patch_size = patch_size
         self.channels = channels
@@ -63,5 +64,9 @@ class RegionEncoder(nn.Module):
         tokens = functional.linear(visible, weight, self.patch_embed.bias)  # (B, G, K, C)
         positions = gather_patches(self.pos_embed.expand(batch_size, -1, -1), ids_keep)  # (B, K, C)
         tokens = (tokens + positions.unsqueeze(1)).flatten(0, 1)  # (B*G, K, C)
-        encoded = run_blocks_to_mean(self.blocks, tokens) if self.pools else self.blocks(tokens)
+        recompute = self.grad_checkpointing
+        if self.pools:
+            encoded = run_blocks_to_mean(self.blocks, tokens, recompute=recompute)
+        else:
+            encoded = run_blocks(self.blocks, tokens, None, recompute=recompute)
         return encoded.unflatten(0, (batch_size, -1))

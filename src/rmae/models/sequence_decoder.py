@@ -27,6 +27,7 @@ class SequenceDecoder(nn.Module):
         self, *, in_dim: int, embed_dim: int, depth: int, num_heads: int, mlp_ratio: float, grid: tuple[int, int]
     ) -> None:
         super().__init__()
+        self.grad_checkpointing = False
         self.embed = nn.Linear(in_dim, embed_dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.register_buffer("pos_embed", sincos_positions(embed_dim, grid), persistent=False)
@@ -53,7 +54,8 @@ class SequenceDecoder(nn.Module):
         tokens = tokens + self.pos_embed
         if guests is not None:
             tokens = torch.cat([tokens, guests], dim=1)  # (B, 1 + L + R, C)
-        decoded = self.norm(run_blocks(self.blocks, tokens, None if ids is None else ids + 1))
+        places = None if ids is None else ids + 1
+        decoded = self.norm(run_blocks(self.blocks, tokens, places, recompute=self.grad_checkpointing))
         return decoded if ids is not None else decoded[:, : self.pos_embed.shape[1]]
 
 
@@ -74,6 +76,7 @@ class BlindSequenceDecoder(nn.Module):
 
     def __init__(self, *, embed_dim: int, depth: int, num_heads: int, mlp_ratio: float, grid: tuple[int, int]) -> None:
         super().__init__()
+        self.grad_checkpointing = False
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.register_buffer("pos_embed", sincos_positions(embed_dim, grid), persistent=False)
         self.blocks = build_blocks(depth=depth, embed_dim=embed_dim, num_heads=num_heads, mlp_ratio=mlp_ratio)
@@ -81,6 +84,7 @@ class BlindSequenceDecoder(nn.Module):
 
     def forward(self, encoded: Tensor, ids_shuffle: Tensor, ids: Tensor | None = None) -> Tensor:
         """As `SequenceDecoder`, but of the encoder's tokens only their number of images matters."""
-        decoded = self.norm(self.blocks(self.mask_token + self.pos_embed))  # (1, 1 + L, C), once for the whole batch
+        tokens = self.mask_token + self.pos_embed  # (1, 1 + L, C), once for the whole batch
+        decoded = self.norm(run_blocks(self.blocks, tokens, None, recompute=self.grad_checkpointing))
         decoded = decoded.expand(len(encoded), -1, -1)
         return decoded if ids is None else gather_patches(decoded, ids + 1)

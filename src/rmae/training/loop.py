@@ -131,7 +131,7 @@ def _set_up(config: PretrainConfig, folder: RunFolder, progress: RunProgress, ra
     optimizer = build_optimizer(model, config.optimizer)
     step = PretrainStep(model, config.loss, pixel_mean=config.data.pixel_mean, pixel_std=config.data.pixel_std)
     # Fabric takes the compiled wrapper off and puts it back around what it wraps the module in.
-    compiled = cast(nn.Module, torch.compile(step, fullgraph=True)) if config.run.compile else step
+    compiled = cast(nn.Module, torch.compile(step)) if config.run.compile else step
     wrapped_step, wrapped_optimizer = ranks.fabric.setup(compiled, optimizer)
     restore_checkpoint(folder.path, model, optimizer, progress)
     guard = FiniteGuard(ranks.fabric.device)
