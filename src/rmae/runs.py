@@ -34,7 +34,6 @@ from rmae.training.ranks import Ranks
 from rmae.training.run_folder import (
     RunFolder,
     SavedRun,
-    fingerprint,
     read_run,
     refuse_used_folder,
     resume_run,
@@ -106,7 +105,7 @@ def _train(
         data = saved.data
     root = None if data is None else Path(data).resolve()
     images, _ = ranks.all_do(lambda: split_images(root, config.data, seed=config.run.seed))
-    ranks.check_alike(fingerprint(images), "images")
+    ranks.check_alike(images.fingerprint(), "images")
     with_store = with_region_store(config, images, beside=path)
     ranks.check_alike(with_store.data.region_store, "files of regions")
     ranks.first_does(lambda: check_trainable(with_store, images, folder=path, world_size=ranks.world_size))
@@ -184,7 +183,7 @@ def report(run: str | Path, *, data: str | Path | None = None, config: PretrainC
     training, held_out = split_images(None if data is None else Path(data), config.data, seed=config.run.seed)
     model = load(folder.path).eval()
     metrics = read_metrics(folder.metrics)
-    same = saved.images == fingerprint(training)
+    same = saved.images == training.fingerprint()
     unseen = "not trained on" if same else "perhaps trained on: the images have changed since"
     summary = {
         "Task": config.model.task,

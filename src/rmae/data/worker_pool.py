@@ -52,7 +52,7 @@ def work_in_processes(
         running = {executor.submit(_work, item) for item in islice(waiting, num_workers * _ITEMS_AHEAD)}
         workers += (executor._processes or {}).values()
         # Only workers write results. When they are gone, a half of one ends here, and is not waited for.
-        executor._result_queue._writer.close()
+        executor._result_queue._writer.close()  # pyright: ignore[reportAttributeAccessIssue]
         while running:
             done, running = wait(running, timeout=_SECONDS_BETWEEN_BATCHES, return_when=FIRST_COMPLETED)
             if not (done or all(worker.is_alive() for worker in workers)):

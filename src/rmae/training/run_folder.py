@@ -1,6 +1,5 @@
 """The folder of a run: what stands where, and when an old one may be gone on with."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,16 +113,10 @@ def _save_run(folder: RunFolder, config: PretrainConfig, data: str | None, image
         "format": "run",
         "version": FORMAT_VERSION,
         "data": data,
-        "images": fingerprint(images),
+        "images": images.fingerprint(),
         "config": config_to_json(config),
     }
     write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
-
-
-def fingerprint(images: ImageSet) -> str:
-    """Number of images and a digest of their names: which sample comes when depends on both."""
-    digest = hashlib.sha256("\n".join(images.names).encode()).hexdigest()
-    return f"{len(images.names)} images, sha256 {digest[:16]}"
 
 
 def read_run(path: Path) -> SavedRun:
@@ -159,10 +152,10 @@ def resume_run(path: Path, config: PretrainConfig, data: str | None, images: Ima
     for knob, (was, wanted) in _differences(saved.settings, config_to_json(config)).items():
         if knob not in _MAY_CHANGE:
             raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
-    if saved.images != fingerprint(images):
+    if saved.images != images.fingerprint():
         raise ValueError(
             f"the run in {path} was trained on other images ({saved.images}) than those there now "
-            f"({fingerprint(images)}); bring the same files back, or start a new run"
+            f"({images.fingerprint()}); bring the same files back, or start a new run"
         )
     folder = RunFolder(path)
     _save_run(folder, config, data, images)
