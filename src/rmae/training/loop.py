@@ -128,6 +128,7 @@ def _set_up(config: PretrainConfig, folder: RunFolder, progress: RunProgress, ra
     if config.run.num_threads is not None:
         torch.set_num_threads(config.run.num_threads)
     model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
+    model.set_grad_checkpointing(config.run.checkpoint_activations)
     optimizer = build_optimizer(model, config.optimizer)
     step = PretrainStep(model, config.loss, pixel_mean=config.data.pixel_mean, pixel_std=config.data.pixel_std)
     # Fabric takes the compiled wrapper off and puts it back around what it wraps the module in.
