@@ -17,8 +17,8 @@ FORMAT_VERSION = 1
 _MAY_CHANGE = {
     "name", "data.num_workers", "data.max_bad_share", "data.region_store", "optimizer.epochs", "optimizer.updates",
     "optimizer.accumulate", "optimizer.base_lr", "optimizer.clip_grad", "run.accelerator", "run.devices",
-    "run.num_threads", "run.precision", "run.compile", "run.checkpoint_activations", "run.log_every", "run.checkpoint_every", "run.keep_newest",
-    "run.keep_every",
+    "run.num_threads", "run.precision", "run.compile", "run.checkpoint_activations", "run.log_every",
+    "run.checkpoint_every", "run.keep_newest", "run.keep_every",
 }  # fmt: skip
 """Knobs that a resumed run may set anew: none of them changes which batch comes when, or what the model is."""
 
