@@ -5,6 +5,9 @@ import torch
 
 import rmae
 from rmae.config import LossConfig
+from rmae.data.loader import open_batches, to_device
+from rmae.data.order import BatchOrder
+from rmae.data.samples import PretrainSamples
 from rmae.training.finite import FiniteGuard
 from rmae.training.optimizer import build_optimizer
 from rmae.training.step import PretrainStep
@@ -45,3 +48,22 @@ def test_a_step_never_makes_the_host_wait(config, change, choice):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert guard.first_bad() is None
+
+
+@pytest.mark.gpu
+def test_batches_arrive_whole_while_the_device_works(config, images):
+    samples = PretrainSamples(images, data=config.data, model=config.model, seed=0)
+    order = BatchOrder(
+        num_samples=len(samples), batch_size=4, steps_per_update=1, rank=0, world_size=1, seed=0, first_update=0,
+        num_updates=12,
+    )  # fmt: skip
+    device, work = torch.device("cuda"), torch.randn(2048, 2048, device="cuda")
+    with open_batches(samples, order, num_workers=2, pin_memory=True) as loaded:
+        arrived = []
+        for batch in to_device(loaded, device):
+            work = (work @ work).clamp(-1, 1)  # copies and their uses must wait for each other, and for nothing else
+            arrived.append([None if tensor is None else tensor + 0 for tensor in batch.tensors()])
+    with open_batches(samples, order, num_workers=0, pin_memory=False) as expected:
+        for tensors, batch in zip(arrived, expected, strict=True):
+            for tensor, other in zip(tensors, batch.tensors(), strict=True):
+                assert (tensor is None and other is None) or torch.equal(tensor.cpu(), other)
