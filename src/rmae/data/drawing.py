@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from rmae.data.crops import Crop, sample_positions
+from rmae.data.crops import Crop
 from rmae.regions.label_runs import LabelRuns
+
+_NOTHING_TO_BE_VISIBLE = np.zeros((0, 0), dtype=np.int64)
 
 
 def draw_regions(
@@ -36,48 +38,22 @@ def draw_regions(
     Source:
         R-MAE (arXiv 2306.05411); its reference code for n < R.
     """
-    from rmae.regions.kernels.runs import fill_packed
+    from rmae.regions.kernels.drawing import draw_packed
 
-    drawn = np.zeros((num_regions, size_hw[0], -(-size_hw[1] // 8)), dtype=np.uint8)
-    rows, columns = sample_positions(crop, size_hw)
-    first_after = np.searchsorted(columns, np.arange(runs.width + 1))
-    labels = runs.dense_labels()
-    if visible is not None and crop.flip:
-        visible = visible[:, ::-1]
-    allowed = _allowed(runs, labels, rows, first_after, size_hw, area, visible)
-    candidates = np.argwhere(allowed)
-    if len(candidates) == 0:
-        return drawn
-    repeats = -(-num_regions // len(candidates))
-    picks = generator.choice(repeats * len(candidates), size=num_regions, replace=False) % len(candidates)
-    first_slot: dict[int, int] = {}
-    filled_as = [first_slot.setdefault(pick, slot) for slot, pick in enumerate(picks.tolist())]
-    slots = np.full(allowed.shape, -1)
-    slots[tuple(candidates[list(first_slot)].T)] = list(first_slot.values())
-    fill_packed(runs.counts, runs.lengths, labels, slots, rows, first_after, crop.flip, drawn)
-    return drawn if len(first_slot) == num_regions else drawn[filled_as]
-
-
-def _allowed(
-    runs: LabelRuns,
-    labels: np.ndarray,
-    rows: np.ndarray,
-    first_after: np.ndarray,
-    size_hw: tuple[int, int],
-    area: tuple[float, float],
-    visible: np.ndarray | None,
-) -> np.ndarray:
-    """Which labels of which maps may be drawn, shape (S, labels) bool."""
-    from rmae.regions.kernels.runs import count_sampled, mark_seen
-
-    num_pixels = np.zeros((len(runs.counts), int(labels.max(initial=-1)) + 1), dtype=np.int64)
-    count_sampled(runs.counts, runs.lengths, labels, rows, first_after, num_pixels)
-    shares = num_pixels / (size_hw[0] * size_hw[1])
-    allowed = (num_pixels > 0) & (shares >= area[0]) & (shares <= area[1])
+    height, width = size_hw
+    drawn = np.zeros((num_regions, height, -(-width // 8)), dtype=np.uint8)
+    num_visible = _NOTHING_TO_BE_VISIBLE
     if visible is not None:
-        num_visible = np.zeros((size_hw[0], size_hw[1] + 1), dtype=np.int64)
-        np.cumsum(visible, axis=1, out=num_visible[:, 1:])
-        seen = np.zeros_like(allowed)
-        mark_seen(runs.counts, runs.lengths, labels, rows, first_after, num_visible, seen)
-        allowed &= seen
-    return allowed
+        num_visible = np.zeros((height, width + 1), dtype=np.int64)
+        np.cumsum(visible[:, ::-1] if crop.flip else visible, axis=1, out=num_visible[:, 1:])
+    chances = generator.random(num_regions)
+
+    def draw_from(labels: np.ndarray) -> bool:
+        return draw_packed(
+            runs.counts, runs.lengths, labels, runs.width, *crop, width, float(area[0]), float(area[1]), num_visible,
+            chances, drawn,
+        )  # fmt: skip
+
+    if not draw_from(runs.labels):
+        draw_from(runs.dense_labels())
+    return drawn

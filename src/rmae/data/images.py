@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from rmae.data.jpeg import decode_jpeg
+from rmae.data.jpeg import decode_jpeg, plain_jpeg_size
 from rmae.data.tiff_bands import INSTALL, TiffBands, UnreadableBands, declares_pages_as_bands, has_tifffile
 
 READABLE_CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
@@ -18,6 +19,7 @@ READABLE_CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
 
 # Only what photographs come in: some of Pillow's other readers start outside programs or read whole documents.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_JPEG_START = b"\xff\xd8\xff"
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I;16R")
 _BITS_PER_SAMPLE, _DESCRIPTION, _SAMPLES_PER_PIXEL = 258, 270, 277  # TIFF tags
@@ -149,8 +151,15 @@ def open_image(file: BinaryIO, *, channels: int, max_pixels: int) -> StoredImage
     check_channels(channels)
     with _errors_in_words(max_pixels):
         file.seek(0)
-        if file.read(4) in _TIFF_STARTS:
+        start = file.read(4)
+        if start in _TIFF_STARTS:
             return StoredImage.of(_decode_tiff(file, channels, max_pixels))
+        file.seek(0)
+        encoded = file.read() if start.startswith(_JPEG_START) else b""
+        plain_hw = plain_jpeg_size(encoded, channels=channels)
+        if plain_hw is not None:
+            _check_size(*plain_hw, max_pixels)
+            return _open_plain_jpeg(encoded, plain_hw, channels, max_pixels)
         image = Image.open(file, formats=_FORMATS)
         _check_size(image.height, image.width, max_pixels)
         loss = _what_would_be_lost(image)
@@ -193,6 +202,23 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
         raise UnreadableImage(
             f"it has {width} x {height} = {num_pixels:,} pixels, more than the {max_pixels:,} allowed (max_pixels)"
         )
+
+
+def _open_plain_jpeg(encoded: bytes, size_hw: tuple[int, int], channels: int, max_pixels: int) -> StoredImage:
+    """Leave the pixels of a JPEG for later that can do without Pillow."""
+
+    def decode(reduction: int) -> np.ndarray:
+        pixels = decode_jpeg(encoded, size_hw, channels=channels, reduction=reduction)
+        if pixels is not None:
+            return pixels
+        with _errors_in_words(max_pixels):  # damaged, and Pillow says how
+            file = BytesIO(encoded)
+            image = Image.open(file, formats=("JPEG",))
+            assert isinstance(image, JpegImageFile)
+            return _open_jpeg(image, file, channels, max_pixels).pixels(reduction)
+
+    reduction = next(reduction for reduction in _REDUCTIONS if reduction <= min(size_hw))
+    return StoredImage(size_hw=size_hw, max_reduction=reduction, decode=decode)
 
 
 def _open_jpeg(image: JpegImageFile, file: BinaryIO, channels: int, max_pixels: int) -> StoredImage:

@@ -2,6 +2,27 @@
 
 import numpy as np
 
+_COLOURS = {1: "Gray", 3: "YCbCr"}  # by number of channels
+
+
+def plain_jpeg_size(encoded: bytes, *, channels: int) -> tuple[int, int] | None:
+    """Height and width of a JPEG that stands upright and whose pixels need no conversion; None of everything else.
+
+    Args:
+        encoded: The whole file.
+        channels: Those that are wanted.
+    """
+    # An orientation would stand in EXIF or in XMP; and libjpeg cannot reduce what has no quantization table.
+    if b"Exif" in encoded or b"ns.adobe.com" in encoded or b"\xff\xdb" not in encoded:
+        return None
+    import simplejpeg
+
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+    except ValueError:
+        return None
+    return (int(height), int(width)) if _COLOURS.get(channels) == colours else None
+
 
 def decode_jpeg(encoded: bytes, size_hw: tuple[int, int], *, channels: int, reduction: int) -> np.ndarray | None:
     """Decode an ordinary JPEG straight into an array: the pixels that Pillow gives, without its detour over RGBX.

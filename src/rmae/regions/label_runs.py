@@ -1,8 +1,13 @@
 """Label maps as runs of equal labels: a few kilobytes an image, read back whole or only where they are needed."""
 
-from typing import NamedTuple
+from functools import lru_cache
+from threading import get_ident
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from zstandard import ZstdDecompressor
 
 _LEVEL = 9  # of zstandard: further ones gain 4 % for three times the time
 
@@ -79,25 +84,30 @@ class LabelRuns(NamedTuple):
         Raises:
             ValueError: The bytes are damaged, or are of label maps of another shape.
         """
-        from zstandard import ZstdDecompressor, ZstdError, frame_content_size
+        from zstandard import ZstdError, frame_content_size
 
-        from rmae.regions.kernels.runs import join_planes, runs_fit
+        from rmae.regions.kernels.runs import join_runs
 
         num_rows = num_maps * height
         limit = 4 * (num_rows + 2 * num_rows * width)  # a run a pixel
         try:
             if frame_content_size(packed) > limit:
                 raise ValueError(f"its bytes are of more than {num_maps} label maps of {height} x {width} pixels")
-            planes = ZstdDecompressor().decompress(packed, allow_extra_data=False)
+            planes = _decompressor(get_ident()).decompress(packed, allow_extra_data=False)
         except ZstdError as error:
             raise ValueError(f"its bytes are damaged ({error})") from error
-        if len(planes) % 8 != 4 * num_rows % 8 or len(planes) < 4 * num_rows:
-            raise ValueError(f"its bytes are not of {num_maps} label maps of {height} x {width} pixels")
         values = np.empty(len(planes) // 4, dtype=np.uint32)
-        join_planes(np.frombuffer(planes, dtype=np.uint8).reshape(4, -1), values)
         num_runs = (len(values) - num_rows) // 2
-        counts = values[:num_rows].reshape(num_maps, height)
-        lengths, labels = values[num_rows : num_rows + num_runs], values[num_rows + num_runs :].view(np.int32)
-        if not runs_fit(counts, lengths, width):
+        possible = len(planes) == 4 * (num_rows + 2 * num_runs) and num_runs >= 0
+        if not possible or not join_runs(np.frombuffer(planes, dtype=np.uint8), num_rows, width, values):
             raise ValueError(f"its bytes are not of {num_maps} label maps of {height} x {width} pixels")
-        return cls(counts, lengths, labels, width)
+        lengths, labels = values[num_rows : num_rows + num_runs], values[num_rows + num_runs :].view(np.int32)
+        return cls(values[:num_rows].reshape(num_maps, height), lengths, labels, width)
+
+
+@lru_cache(maxsize=8)
+def _decompressor(thread: int) -> "ZstdDecompressor":
+    """One for each thread: to make it takes a third of its work on an image."""
+    from zstandard import ZstdDecompressor
+
+    return ZstdDecompressor()

@@ -1,6 +1,4 @@
-"""Loops over label maps and over the runs of equal labels in their rows."""
-
-import numpy as np
+"""Loops from label maps to the runs of equal labels in their rows, and from bytes to runs."""
 
 from rmae.regions.kernels.compiled import compiled
 
@@ -35,123 +33,31 @@ def fill_runs(label_maps, lengths, labels):
 
 
 @compiled
-def runs_fit(counts, lengths, width):
-    """Whether the runs of every row fill it exactly; counts (S, H) and lengths (runs,) uint32."""
-    run = 0
-    for which in range(counts.shape[0]):
-        for y in range(counts.shape[1]):
-            if counts[which, y] > len(lengths) - run:
-                return False
-            filled = 0
-            for _ in range(counts[which, y]):
-                if lengths[run] == 0:
-                    return False
-                filled += lengths[run]
-                run += 1
-            if filled != width:
-                return False
-    return run == len(lengths)
-
-
-@compiled
-def count_sampled(counts, lengths, labels, rows, first_after, num_pixels):
-    """Count the sampled pixels of every label of every map.
+def join_runs(planes, num_rows, width, values):
+    """Put numbers together from their bytes, and see whether they are runs that fill every row exactly.
 
     Args:
-        counts: Number of runs in each row, shape (S, H).
-        lengths: Pixels of each run, row after row.
-        labels: Label of each run; negative ones are not counted.
-        rows: Rows that are sampled, ascending; some perhaps more than once.
-        first_after: For each column, and for the one after the last, how many sampled columns lie before it.
-        num_pixels: Where the counts are added, shape (S, labels) int64.
+        planes: The lowest bytes of all numbers, then the next ones, shape (4 n,) uint8.
+        num_rows: Rows of all maps. The first numbers are the runs in each, then come lengths and then labels of all.
+        width: Pixels in a row.
+        values: Where the numbers go, shape (n,) uint32.
+
+    Returns:
+        Whether they fit.
     """
-    run = 0
-    for which in range(counts.shape[0]):
-        sampled = 0
-        for y in range(counts.shape[1]):
-            next_row = run + counts[which, y]
-            times = 0
-            while sampled < len(rows) and rows[sampled] == y:
-                sampled += 1
-                times += 1
-            if times:
-                end = 0
-                for i in range(run, next_row):
-                    start, end = end, end + lengths[i]
-                    if labels[i] >= 0:
-                        num_pixels[which, labels[i]] += times * (first_after[end] - first_after[start])
-            run = next_row
-
-
-@compiled
-def mark_seen(counts, lengths, labels, rows, first_after, num_visible, seen):
-    """Mark the labels that have a visible pixel.
-
-    Arguments as for `count_sampled`, and num_visible: how many visible pixels lie before each sampled column in each
-    sampled row, shape (len(rows), len(columns) + 1); seen: where labels are marked, shape (S, labels) bool.
-    """
-    run = 0
-    for which in range(counts.shape[0]):
-        sampled = 0
-        for y in range(counts.shape[1]):
-            next_row = run + counts[which, y]
-            while sampled < len(rows) and rows[sampled] == y:
-                before, end = num_visible[sampled], 0
-                for i in range(run, next_row):
-                    start, end = end, end + lengths[i]
-                    if labels[i] >= 0 and before[first_after[end]] > before[first_after[start]]:
-                        seen[which, labels[i]] = True
-                sampled += 1
-            run = next_row
-
-
-@compiled
-def set_bits(row, left, right):
-    """Set the bits of the pixels from left to before right, right > left, in a packed row."""
-    first, last = left >> 3, (right - 1) >> 3
-    head, tail = 0xFF >> (left & 7), 0xFF << (7 - ((right - 1) & 7)) & 0xFF
-    if first == last:
-        row[first] |= head & tail
-    else:
-        row[first] |= head
-        row[last] |= tail
-        row[first + 1 : last] = 0xFF
-
-
-@compiled
-def fill_packed(counts, lengths, labels, slots, rows, first_after, flip, packed):
-    """Set the pixels of chosen labels, as bits: the leftmost pixel of a row in the highest bit of its first byte.
-
-    Arguments as for `count_sampled`, and slots: which region each label of each map becomes, or -1, shape (S, labels)
-    int64; flip: whether rows are mirrored; packed: zeros, shape (R, len(rows), bytes) uint8.
-    """
-    num_columns = first_after[-1]
-    run = 0
-    for which in range(counts.shape[0]):
-        sampled = 0
-        for y in range(counts.shape[1]):
-            next_row = run + counts[which, y]
-            while sampled < len(rows) and rows[sampled] == y:
-                end = 0
-                for i in range(run, next_row):
-                    start, end = end, end + lengths[i]
-                    if labels[i] >= 0 and slots[which, labels[i]] >= 0:
-                        left, right = first_after[start], first_after[end]
-                        if flip:
-                            left, right = num_columns - right, num_columns - left
-                        if left < right:
-                            set_bits(packed[slots[which, labels[i]], sampled], left, right)
-                sampled += 1
-            run = next_row
-
-
-@compiled
-def join_planes(planes, values):
-    """Put numbers together from their four bytes, the lowest plane first; planes (4, n) uint8, values (n,) uint32."""
-    for i in range(planes.shape[1]):
-        values[i] = (
-            np.uint32(planes[0, i])
-            | np.uint32(planes[1, i]) << 8
-            | np.uint32(planes[2, i]) << 16
-            | np.uint32(planes[3, i]) << 24
-        )
+    n = len(values)
+    for i in range(n):
+        values[i] = planes[i] | planes[n + i] << 8 | planes[2 * n + i] << 16 | planes[3 * n + i] << 24
+    run, end = num_rows, num_rows + (n - num_rows) // 2
+    for row in range(num_rows):
+        if values[row] > end - run:
+            return False
+        filled = 0
+        for i in range(run, run + values[row]):
+            if values[i] == 0:
+                return False
+            filled += values[i]
+        run += values[row]
+        if filled != width:
+            return False
+    return run == end
