@@ -326,7 +326,7 @@ def test_a_page_depends_on_nothing_else(store: Path, tmp_path: Path):
     [
         ({"num_images": 0}, "num_images is 0 and seed 0; show at least 1 picture, with a seed >= 0"),
         ({"seed": -1}, "num_images is 12 and seed -1; show at least 1 picture"),
-        ({"channels": 0}, "image files are read with 1 channel (grey), 3 (RGB), 4 (RGB and alpha) or as many as a TIFF"),
+        ({"channels": 0}, "image files are read with 1 channel (grey), 3 (RGB), 4 (RGB and alpha) or as many as"),
         ({"out": "."}, ". is a folder; name a file"),
         ({"data": "nowhere"}, "the images of {}/mine.regions are not in nowhere; name the folder they are in (--data)"),
         ({"data": "empty"}, "none of the pictures chosen from {}/empty can be shown; the first, 0.png: the file is m"),

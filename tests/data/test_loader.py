@@ -55,6 +55,16 @@ def test_batches_do_not_depend_on_workers(samples: PretrainSamples):
         assert_same(alone, batches(samples, ORDER, num_workers))
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_of_workers_come_in_memory_that_is_shared(samples: PretrainSamples, num_workers: int):
+    """They are not copied once more on their way here."""
+    with open_batches(samples, ORDER, num_workers=num_workers, pin_memory=False) as iterator:
+        for batch in iterator:
+            tensors = [tensor for tensor in batch if isinstance(tensor, torch.Tensor)]
+            assert len(tensors) == 3
+            assert [tensor.is_shared() for tensor in tensors] == [num_workers > 0] * 3
+
+
 def test_resuming_gives_the_same_batches(samples: PretrainSamples):
     assert_same(batches(samples, ORDER, 0)[3:], batches(samples, replace(ORDER, first_update=3), 0))
 

@@ -1,3 +1,4 @@
+import io
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -5,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from rmae.config import DataConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.images import StoredImage
+from rmae.data.parquet import ParquetImages
 from rmae.data.region_check import WrongRegionSource
 from rmae.data.region_making import RegionMaking, make_regions
 from rmae.data.region_reader import open_regions, open_regions_of_pictures
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
+from rmae.regions.inside import Inside
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.live import Live
 from rmae.regions.sam import SamJson
@@ -145,3 +151,35 @@ def test_pictures_that_nothing_is_known_of_are_an_error_of_that_picture(images: 
     read = open_regions_of_pictures(data, images)
     with pytest.raises(ValueError, match="there are no masks for this image"):
         read(StoredImage.of(picture(images, "00.png")), "new.png")
+
+
+# Beside the images
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_regions_beside_the_images_must_be_of_their_size(tmp_path: Path, open_images: Callable[..., ParquetImages]):
+    maps = [np.array([[0, 1, 255]], np.uint8), np.array([[0], [1], [255]], np.uint8)]
+    columns = {"image": [encode(np.zeros((1, 3, 3), np.uint8))] * 2, "maps": [encode(map_) for map_ in maps]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    container = open_images(tmp_path / "a.parquet", regions_column="maps")
+    images = ImageSet(tmp_path, container.names, container)
+    read = open_regions(DataConfig(regions=Inside(column="maps")), images)
+    assert not read.needs_pixels
+    for reader in (read, pickle.loads(pickle.dumps(read))):
+        with images.open(images.names[0], channels=3, max_pixels=100) as image:
+            assert reader(image, images.names[0]).label_maps().tolist() == [[[0, 1, -1]]]
+        with (
+            images.open(images.names[1], channels=3, max_pixels=100) as image,
+            pytest.raises(ValueError, match=r"^they are for 3 x 1 pixels, but the image has 1 x 3$"),
+        ):
+            reader(image, images.names[1])
+
+
+def test_files_have_no_regions_beside_them(images: ImageSet):
+    with pytest.raises(ValueError, match=r"photos holds files of images, which have no regions inside; name a source"):
+        open_regions(DataConfig(regions=Inside()), images)

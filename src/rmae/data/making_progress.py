@@ -77,4 +77,6 @@ class MakingProgress:
         return (self._done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
 
     def _print(self, text: str) -> None:
+        # Names of files may hold what an output does not.
+        text = text.encode(self._console.encoding, "backslashreplace").decode(self._console.encoding)
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -110,31 +110,43 @@ def pack_images(images: ImageSet, folder: Path, packing: Packing, *, share: Shar
     """
     share = Share.of_environment() if share is None else share
     header = packing.header(images)
-    _start(folder, images, header, packing.images_per_shard)
+    settings = {
+        "format": "packing",
+        "version": FORMAT_VERSION,
+        "images": images.fingerprint(),
+        "images_per_shard": packing.images_per_shard,
+        **header,
+    }
+    if (folder / SETTINGS).exists():
+        _refuse_other_settings(folder, settings)
     if (folder / INDEX).exists():
         _clear(folder)
-        return Shards(folder)
+        return _whole(Shards(folder))
+    reader = None if packing.regions is None else _open_regions(packing, images)
+    _write_settings(folder, settings)
     starts = range(0, len(images.names), packing.images_per_shard)
     spans = [images.names[start : start + packing.images_per_shard] for start in starts]
     missing = [shard for shard in range(len(spans)) if read_part(folder, shard) is None]
     own = {shard: spans[shard] for shard in missing if shard % share.num_ranks == share.rank}
     if own:
-        _pack_shards(images, folder, packing, header, own)
+        number_of = {name: number for number, name in enumerate(images.names)}
+        pack = partial(_pack, images=images, packing=packing, reader=reader, number_of=number_of)
+        _pack_shards(own, folder, header, pack, num_workers=packing.num_workers)
     return _finish(folder, images, len(spans))
 
 
-def _start(folder: Path, images: ImageSet, header: dict[str, Any], images_per_shard: int) -> None:
-    """Write down how the shards are made, or see that they are made as the earlier ones were."""
-    wanted = {
-        "format": "packing",
-        "version": FORMAT_VERSION,
-        "images": images.fingerprint(),
-        "images_per_shard": images_per_shard,
-        **header,
-    }
+def _whole(shards: Shards) -> Shards:
+    """The shards, if each that the index names is there."""
+    for shard in sorted(set(shards.index.places[:, 0].tolist())):
+        if not shard_path(shards.folder, shard).exists():
+            raise ValueError(
+                f"{shard_path(shards.folder, shard)} is missing; bring it back, or delete {shards.folder} and pack anew"
+            )
+    return shards
+
+
+def _refuse_other_settings(folder: Path, wanted: dict[str, Any]) -> None:
     path = folder / SETTINGS
-    if not path.exists():
-        _write_settings(folder, json.dumps(wanted, indent=2) + "\n")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         different = [name for name in wanted if found[name] != wanted[name]]
@@ -148,18 +160,19 @@ def _start(folder: Path, images: ImageSet, header: dict[str, Any], images_per_sh
         )
 
 
-def _write_settings(folder: Path, settings: str) -> None:
-    """Take a folder for shards, unless it holds something else."""
+def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Take a folder for shards, unless it holds something else or shards that are made differently."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; choose a folder for the shards")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
-        if (folder / SETTINGS).exists():  # written by another process meanwhile
-            return
+        if (folder / SETTINGS).exists():  # of an earlier call, or written by another process meanwhile
+            return _refuse_other_settings(folder, settings)
         others = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{SETTINGS}"))
         if others:
             raise ValueError(f"{folder} holds {others[0]}, and no shards; choose another folder for them, new or empty")
-        write_atomically(folder / SETTINGS, settings)
+        write_atomically(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+    return None
 
 
 @contextmanager
@@ -178,14 +191,16 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _pack_shards(
-    images: ImageSet, folder: Path, packing: Packing, header: dict[str, Any], shards: dict[int, tuple[str, ...]]
+    shards: dict[int, tuple[str, ...]],
+    folder: Path,
+    header: dict[str, Any],
+    pack: Callable[[str], PackedImage | Skipped],
+    *,
+    num_workers: int | None,
 ) -> None:
     """Pack whole shards, one after the other."""
     import_module("torch")  # once, and not in every process
-    reader = None if packing.regions is None else _open_regions(packing, images)
-    number_of = {name: number for number, name in enumerate(images.names)}
-    pack = partial(_pack, images=images, packing=packing, reader=reader, number_of=number_of)
-    num_workers = len(os.sched_getaffinity(0)) if packing.num_workers is None else packing.num_workers
+    num_workers = len(os.sched_getaffinity(0)) if num_workers is None else num_workers
     first = next(iter(shards))
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal())

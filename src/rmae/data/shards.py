@@ -17,7 +17,7 @@ from rmae.regions.label_runs import LabelRuns
 INDEX = "index.safetensors"
 """Name of the index in the folder of the shards."""
 
-SETTINGS = "packing.json"
+SETTINGS = "rmae-packing.json"
 """Name of the file that says how shards are made, from before the first one to the end."""
 
 _MAX_OPEN = 128  # shards that a process keeps open
