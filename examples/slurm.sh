@@ -24,8 +24,12 @@ if [ -e "$out/config.json" ]; then
     resume=(--resume)
 fi
 
-# One process that fails ends the others, which would wait for it.
-srun --kill-on-bad-exit=1 --distribution=block rmae pretrain "$@" --data "$data" --out "$out" "${resume[@]}"
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # since Slurm 22.05 srun does not take it from sbatch
+
+# Code 3 is no failure: the first process to end with it must not have Slurm end the others, which then end with another.
+# They notice by themselves when one fails; --wait is for those that cannot, and leaves time for the report.
+srun --kill-on-bad-exit=0 --wait=600 --distribution=block \
+    rmae pretrain "$@" --data "$data" --out "$out" ${resume[@]+"${resume[@]}"}
 code=$?
 
 # 3: stopped by a signal, with its state saved.

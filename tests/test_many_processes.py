@@ -217,10 +217,27 @@ sys.exit(cli.run(sys.argv[1:]))
 """
 
 
-def run_broken(what: str, photos: Path, tmp_path: Path) -> tuple[Path, list[str]]:
-    """A run whose second process does something in its sixth step; returns its folder and what it says."""
+NOT_SET_UP = """
+import os, sys
+from rmae import cli
+from rmae.training import loop
+
+build_model = loop.build_model
+
+def broken(*arguments, **settings):
+    if os.environ["RANK"] == "1":
+        raise OSError("the device is taken")
+    return build_model(*arguments, **settings)
+
+loop.build_model = broken
+sys.exit(cli.run(sys.argv[1:]))
+"""
+
+
+def run_script(text: str, photos: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """A run of two processes that fails; returns its folder and what it says."""
     script, out = tmp_path / "broken.py", tmp_path / "run"
-    script.write_text(BROKEN.format(what=what))
+    script.write_text(text)
     flags = [*FLAGS, "--checkpoint-every", "1", "--log-every", "5", *SHORT]
     ended = subprocess.run(
         [*TORCHRUN, script, "pretrain", "--data", photos, "--out", out, *flags],
@@ -228,6 +245,16 @@ def run_broken(what: str, photos: Path, tmp_path: Path) -> tuple[Path, list[str]
     )  # fmt: skip
     assert ended.returncode == 1
     return out, [line for line in ended.stderr.splitlines() if line.startswith("rmae: ")]
+
+
+def run_broken(what: str, photos: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """The same where the second process does something in its sixth step."""
+    return run_script(BROKEN.format(what=what), photos, tmp_path)
+
+
+def test_a_process_that_cannot_be_set_up_ends_those_that_wait_for_it(photos: Path, tmp_path: Path):
+    _, said = run_script(NOT_SET_UP, photos, tmp_path)
+    assert said == ["rmae: process 1: the device is taken"]
 
 
 def test_a_bad_loss_of_one_process_stops_all_before_it_reaches_the_weights(photos: Path, tmp_path: Path):

@@ -1,5 +1,6 @@
 """Whole runs: training, then its report."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rmae.config import PretrainConfig
+from rmae.config_json import config_to_json
 from rmae.data.crops import centre_crop, crop_image
 from rmae.data.drawing import draw_regions
 from rmae.data.image_set import ImageSet
@@ -99,12 +101,13 @@ def _train(
     config: PretrainConfig, ranks: Ranks, *, data: str | Path | None, out: str | Path | None, resume: bool
 ) -> _Trained:
     """Train in one of the processes of a run; the first one alone makes what the others then find."""
+    ranks.check_alike(_digest(config), "settings")
     path = ranks.first_does(lambda: _path_of_run(config, out))
     saved = ranks.first_does(lambda: _look_into(path, resume=resume))
     if saved is not None and data is None:
         data = saved.data
     root = None if data is None else Path(data).resolve()
-    images, _ = ranks.all_do(lambda: split_images(root, config.data, seed=config.run.seed))
+    images, _ = split_images(root, config.data, seed=config.run.seed)
     ranks.check_alike(images.fingerprint(), "images")
     with_store = with_region_store(config, images, beside=path)
     ranks.check_alike(with_store.data.region_store, "files of regions")
@@ -120,6 +123,11 @@ def _train(
     folder = ranks.first_does(lambda: (resume_run if resume else start_run)(path, final, where, images))
     train(final, images, folder, ranks)
     return _Trained(path, final, ranks.is_first)
+
+
+def _digest(config: PretrainConfig) -> str:
+    settings = json.dumps(config_to_json(config), sort_keys=True)
+    return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
 def _check_places(config: PretrainConfig, *, data: str | Path | None, out: str | Path | None, resume: bool) -> None:

@@ -385,5 +385,5 @@ def test_a_shard_that_is_gone_is_named(tmp_path: Path, photo_folder):
     images = photo_folder(3)
     pack_images(images, tmp_path / "packed", Packing(images_per_shard=1, num_workers=0))
     (tmp_path / "packed" / "shard-000001.tar").unlink()
-    with pytest.raises(ValueError, match=r"shard-000001\.tar is missing; bring it back, or delete .*packed and pack anew"):
+    with pytest.raises(ValueError, match=r"shard-000001\.tar is missing; bring it back, or delete .* and pack anew"):
         pack_images(images, tmp_path / "packed", Packing(images_per_shard=1, num_workers=0))

@@ -38,6 +38,17 @@ def test_model_optimiser_and_progress_come_back(config, tmp_path):
             assert torch.equal(value, other_optimizer.state[theirs][key]), (name, key)
 
 
+def test_a_run_goes_on_from_the_checkpoint_that_was_chosen(config, tmp_path):
+    """The first of several processes chooses; what another one finds to be the newest does not matter."""
+    models = {}
+    for update in (3, 5):
+        models[update], optimizer = trained(config, seed=update)
+        save_checkpoint(tmp_path / "checkpoints", models[update], optimizer, RunProgress(update), config.model)
+    other_model, other_optimizer = trained(config, seed=2)
+    restore_checkpoint(tmp_path, other_model, other_optimizer, RunProgress(3))
+    assert torch.equal(other_model.encoder.cls_token, models[3].encoder.cls_token)
+
+
 def test_a_checkpoint_is_a_model(config, tmp_path):
     model, optimizer = trained(config, seed=1)
     checkpoint = save_checkpoint(tmp_path / "checkpoints", model, optimizer, RunProgress(3), config.model)

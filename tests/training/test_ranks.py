@@ -3,6 +3,7 @@
 import itertools
 import json
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,7 +25,7 @@ from rmae.training.launch import Launch, first_node, is_first, is_first_here, re
 from rmae.training.metrics import MetricLog
 from rmae.training.news import News
 from rmae.training.processes import run_on_ranks
-from rmae.training.ranks import open_ranks
+from rmae.training.ranks import cores_for_each, open_ranks
 from rmae.training.run_folder import RunFolder
 from rmae.training.step import PretrainStep
 
@@ -96,7 +97,7 @@ def test_one_process_talks(start: dict[str, str], rank: str, local: str):
     ("nodes", "first"),
     [
         ("gpu7", "gpu7"), ("gpu7,gpu9", "gpu7"), ("gpu[03-05,9],login1", "gpu03"), ("rack1-gpu[12,14]", "rack1-gpu12"),
-        ("n[1-2].site", "n1.site"),
+        ("n[1-2].site", "n1.site"), ("n[1,3].site,m", "n1.site"), ("gpu7,n[1-2]", "gpu7"), ("r[1-2]n[3,5]", "r1n3"),
     ],
 )  # fmt: skip
 def test_first_of_slurms_machines(nodes: str, first: str):
@@ -110,6 +111,16 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch):
     check_accelerator("cpu", 4)
     with pytest.raises(ValueError, match="4 processes on this machine need as many GPUs, and torch finds 2 here"):
         check_accelerator("auto", 4)
+
+
+@pytest.mark.parametrize(
+    ("cores", "each"),
+    [([{0, 1, 2, 3}] * 2, 2), ([{0, 1, 2}, {3, 4, 5}], 3), ([{0}] * 4, 1)],
+    ids=["shared", "each its own", "more processes than cores"],
+)
+def test_processes_share_the_cores_of_their_machine(cores: list[set[int]], each: int):
+    """Slurm may give each process cores of its own."""
+    assert cores_for_each(cores) == each
 
 
 # What each one reads
@@ -171,7 +182,7 @@ def test_one_process_waits_for_nothing_and_has_no_group(config):
     with open_ranks(config.run) as ranks:
         assert (ranks.rank, ranks.world_size, ranks.is_first, ranks.is_alone) == (0, 1, True, True)
         assert not torch.distributed.is_initialized()
-        assert ranks.first_does(lambda: 3) == ranks.all_do(lambda: 3) == 3
+        assert ranks.first_does(lambda: 3) == 3
         assert ranks.gather("a") == ["a"]
         ranks.check_alike("a", "images")
         values = torch.tensor([1.0, 2.0])
@@ -268,6 +279,18 @@ def test_a_process_that_waits_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch)
     assert sorted(ended) == ["", "process 2: the disk is gone"]
 
 
+def test_a_meeting_place_that_is_taken_is_an_error_of_the_user(config, monkeypatch: pytest.MonkeyPatch):
+    for name in ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS"):  # what Fabric sets
+        monkeypatch.setenv(name, "1")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with (
+            pytest.raises(ValueError, match=f"process 0 cannot meet the others at 127.0.0.1, port {port} .*EADDRINUSE"),
+            open_ranks(config.run, Launch(0, 2, 0, 2, "127.0.0.1", port)),
+        ):
+            pass
+
+
 # Processes that a run starts
 
 
@@ -293,10 +316,8 @@ from rmae.config import RunConfig
 from rmae.interruption import FailedElsewhere
 from rmae.training.processes import run_on_ranks
 
-def fail_on(rank, failing):
-    if rank == failing:
-        raise OSError("full")
-    return rank
+def fail():
+    raise OSError("full")
 
 def attempt(work):
     try:
@@ -308,10 +329,7 @@ def agree(ranks):
     import torch
     found = [
         ranks.first_does(lambda: ("from", ranks.rank)),
-        attempt(lambda: ranks.first_does(lambda: fail_on(0, 0))),
-        attempt(lambda: ranks.all_do(lambda: fail_on(ranks.rank, 0))),
-        attempt(lambda: ranks.all_do(lambda: fail_on(ranks.rank, 1))),
-        ranks.all_do(lambda: ranks.rank),
+        attempt(lambda: ranks.first_does(fail)),
         ranks.average_(torch.tensor([4.0 * ranks.rank])).item(),
         attempt(lambda: ranks.check_alike(ranks.rank, "images")),
     ]
@@ -329,8 +347,8 @@ def test_two_processes_agree_and_can_be_started_again(tmp_path: Path):
     script.write_text(AGREEMENTS)
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stderr) == (0, "")
-    differ = "ValueError: process 1 sees other images than process 0 (1 instead of 0); give all machines the same "
-    differ += "files under the same path"
-    here = [["from", 0], "OSError: full", "OSError: full", "FailedElsewhere: process 1: full", 0, 2.0, differ]
-    there = [["from", 0], "FailedElsewhere: ", "FailedElsewhere: ", "OSError: full", 1, 2.0, differ]
+    differ = "ValueError: process 1 has other images than process 0 (1 instead of 0); start all alike, and give all "
+    differ += "machines the same files under the same paths"
+    here = [["from", 0], "OSError: full", 2.0, differ]
+    there = [["from", 0], "FailedElsewhere: ", 2.0, differ]
     assert json.loads(ended.stdout) == [[here, there]] * 2

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rmae.config import ModelConfig, RunConfig
 from rmae.config_json import config_to_json
-from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors, write_folder
+from rmae.models.weights import CHECKPOINTS, newest_checkpoint, read_scalars, read_tensors, write_folder
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -45,10 +45,14 @@ def save_checkpoint(
         for moment in _MOMENTS:
             if moment in optimizer.state[parameter]:
                 tensors[f"optimizer.{moment}.{name}"] = optimizer.state[parameter][moment]
-    checkpoint = folder / f"update_{progress.update:09d}"
+    checkpoint = folder / _name(progress.update)
     scalars = {"format": "checkpoint", **progress._asdict(), "model": config_to_json(config)}
     write_folder(checkpoint, tensors, scalars)
     return checkpoint
+
+
+def _name(update: int) -> str:
+    return f"update_{update:09d}"
 
 
 def read_progress(run: Path) -> RunProgress:
@@ -65,20 +69,21 @@ def read_progress(run: Path) -> RunProgress:
 
 
 def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress) -> None:
-    """Give a model and its AdamW the state of a run's newest checkpoint.
+    """Give a model and its AdamW the state of a run's checkpoint.
 
     Args:
-        run: The run's folder; nothing happens where it has no checkpoint yet.
+        run: The run's folder.
         model: The plain model, on its device.
         optimizer: AdamW over its parameters.
-        progress: Of `read_progress`.
+        progress: Of `read_progress`, which tells one checkpoint from another: on a shared file system not every machine
+            sees the same newest one. Nothing happens at the start of a run.
 
     Raises:
         ValueError: The checkpoint cannot be read.
     """
-    checkpoint = newest_checkpoint(run)
-    if checkpoint is None:
+    if progress.update == 0:
         return
+    checkpoint = run / CHECKPOINTS / _name(progress.update)
     model.load_state_dict(read_tensors(checkpoint, "model."))
     moments = read_tensors(checkpoint, "optimizer.")
     for name, parameter in model.named_parameters():

@@ -83,7 +83,7 @@ class FailureBoard:
                 return error
             case Stopped():
                 return error if is_first else StoppedElsewhere()
-            case RuntimeError() if _is_broken_connection(error):
+            case RuntimeError() if is_broken_connection(error):
                 return self._lost()
             case _:
                 self.publish(_sentence(error))
@@ -141,7 +141,8 @@ def _gone(rank: int | None, by: int) -> str:
     return f"{where}{who} was ended from outside, perhaps because memory ran out; go on with --resume"
 
 
-def _is_broken_connection(error: RuntimeError) -> bool:
+def is_broken_connection(error: RuntimeError) -> bool:
+    """Whether an error says no more than that another process does not answer."""
     return isinstance(error, DistError) or "gloo" in str(error)
 
 

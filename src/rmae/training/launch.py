@@ -1,5 +1,6 @@
 """Which process of how many this one is, as its launcher says; no torch."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -108,8 +109,8 @@ def _evenly_spread(launch: Launch, *, num_nodes: int) -> Launch:
 
 def first_node(nodes: str) -> str:
     """The first machine of Slurm's list, `gpu[03-05,9],login1` say."""
-    prefix, bracket, rest = nodes.split(",")[0].partition("[")
-    if not bracket:
-        return prefix
+    prefix, bracket, rest = nodes.partition("[")
+    if not bracket or "," in prefix:
+        return nodes.split(",")[0]
     inside, _, suffix = rest.partition("]")
-    return prefix + inside.split("-")[0] + suffix
+    return prefix + re.split("[-,]", inside)[0] + first_node(suffix)

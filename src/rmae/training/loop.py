@@ -1,6 +1,5 @@
 """The pre-training loop."""
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from functools import partial
@@ -64,7 +63,7 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder, ranks: Ra
         FailedElsewhere: Another process failed.
     """
     progress = ranks.first_does(lambda: read_progress(folder.path))
-    learner = ranks.all_do(lambda: _set_up(config, folder, progress, ranks))
+    learner = _set_up(config, folder, progress, ranks)
     device, accumulate = ranks.fabric.device, config.optimizer.accumulate
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
     num_updates = config.optimizer.num_updates(len(samples))
@@ -146,7 +145,7 @@ def _open_batches(
     order = _order(config, len(samples), rank=ranks.rank, world_size=ranks.world_size, first_update=first_update)
     num_workers = config.data.num_workers
     if num_workers is None:
-        num_workers = max(1, len(os.sched_getaffinity(0)) // ranks.local_world_size)
+        num_workers = ranks.num_cores_each()
     return open_batches(samples, order, num_workers=num_workers, pin_memory=ranks.fabric.device.type == "cuda")
 
 

@@ -6,8 +6,10 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnProcess
 from typing import TypeVar
 
@@ -106,6 +108,7 @@ def _others_started(work: Callable[[Ranks], object], run: RunConfig) -> Iterator
     others = [spawn.Process(target=_be_started, args=(work, run, place, os.getpid())) for place in places[1:]]
     over = threading.Event()
     try:
+        resource_tracker.ensure_running()  # its start would take the block off again
         # A Ctrl-C reaches them too; until they can ignore it, it waits.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -142,6 +145,8 @@ def _be_started(work: Callable[[Ranks], object], run: RunConfig, launch: Launch,
         if str(failed):
             print(f"rmae: {failed}", file=sys.stderr)
         sys.exit(1)
+    except (ValueError, OSError):
+        sys.exit(1)  # from before all had met: the first process has the same error, or has gone
 
 
 def _watch(others: list[SpawnProcess], over: threading.Event) -> None:
@@ -157,9 +162,10 @@ def _watch(others: list[SpawnProcess], over: threading.Event) -> None:
 
 
 def _end(others: list[SpawnProcess]) -> None:
+    end = time.monotonic() + _SECONDS_TO_END
     for process in others:
         if process.pid is not None:
-            process.join(_SECONDS_TO_END)
+            process.join(max(0.0, end - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()

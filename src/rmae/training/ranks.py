@@ -1,7 +1,8 @@
 """The processes that train one model together, and how they agree."""
 
+import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from torch.distributed.distributed_c10d import _get_default_store
 from rmae.config import RunConfig
 from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere
 from rmae.training.devices import build_fabric
-from rmae.training.failures import Failure, FailureBoard
+from rmae.training.failures import FailureBoard, is_broken_connection
 from rmae.training.launch import Launch
 
 T = TypeVar("T")
@@ -22,11 +23,11 @@ _AS_LONG_AS_IT_TAKES = timedelta(days=30)  # what the first process does alone, 
 
 
 class _Outcome(NamedTuple):
-    """What came of one process's work."""
+    """What came of the first process's work."""
 
     result: Any = None
-    failure: Failure | None = None
-    stopped: bool = False
+    raised: type[Exception] | None = None
+    """What the others are to raise."""
 
 
 class Ranks:
@@ -72,37 +73,17 @@ class Ranks:
         if not self.is_first:
             received: list[Any] = [None]
             dist.broadcast_object_list(received, src=0, group=self._group)
-            return _result(received[0])
+            outcome: _Outcome = received[0]
+            if outcome.raised is not None:
+                raise outcome.raised
+            return outcome.result
         try:
             result = work()
         except BaseException as error:
-            dist.broadcast_object_list([_failed(error, 0)], src=0, group=self._group)
+            raised = StoppedElsewhere if isinstance(error, Stopped) else FailedElsewhere
+            dist.broadcast_object_list([_Outcome(raised=raised)], src=0, group=self._group)
             raise
         dist.broadcast_object_list([_Outcome(result)], src=0, group=self._group)
-        return result
-
-    def all_do(self, work: Callable[[], T]) -> T:
-        """Have every process do something, and go on only if it works everywhere.
-
-        Args:
-            work: What to do.
-
-        Returns:
-            This process's own result.
-
-        Raises:
-            FailedElsewhere: The work raises an error on another process only; on the first process it says which.
-        """
-        if self.is_alone:
-            return work()
-        try:
-            result = work()
-        except BaseException as error:
-            self._gather(_failed(error, self.rank))
-            raise
-        for outcome in self._gather(_Outcome()):
-            if outcome.failure is not None:
-                raise FailedElsewhere(str(outcome.failure) if self.is_first else "")
         return result
 
     def gather(self, value: T) -> list[T]:
@@ -110,10 +91,10 @@ class Ranks:
         return [value] if self.is_alone else self._gather(value)
 
     def check_alike(self, fact: object, what: str) -> None:
-        """Make sure that all processes see the same.
+        """Make sure that all processes have the same.
 
         Args:
-            fact: What this one sees, short.
+            fact: What this one has, short.
             what: A name for it in the plural.
 
         Raises:
@@ -123,9 +104,15 @@ class Ranks:
         for rank, other in enumerate(facts):
             if other != facts[0]:
                 raise ValueError(
-                    f"process {rank} sees other {what} than process 0 ({other} instead of {facts[0]}); give all "
-                    "machines the same files under the same path"
+                    f"process {rank} has other {what} than process 0 ({other} instead of {facts[0]}); start all alike, "
+                    "and give all machines the same files under the same paths"
                 )
+
+    def num_cores_each(self) -> int:
+        """Cores that each process of this machine may use."""
+        cores = self.gather(os.sched_getaffinity(0))
+        first = self.rank - self.rank % self.local_world_size
+        return cores_for_each(cores[first : first + self.local_world_size])
 
     def average_(self, values: Tensor) -> Tensor:
         """Average a tensor over the processes, in place, on the device and without waiting for it."""
@@ -141,15 +128,16 @@ class Ranks:
         return gathered
 
 
-def _failed(error: BaseException, rank: int) -> _Outcome:
-    sentence = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    return _Outcome(failure=Failure(rank, sentence), stopped=isinstance(error, Stopped))
+def cores_for_each(cores: Sequence[Set[int]]) -> int:
+    """How many cores each process of a machine may use.
 
+    Args:
+        cores: The numbers of those on which each process may run: all of them, or, as Slurm does it, its own.
 
-def _result(outcome: _Outcome) -> Any:
-    if outcome.failure is not None:
-        raise StoppedElsewhere if outcome.stopped else FailedElsewhere
-    return outcome.result
+    Returns:
+        An equal share, at least 1.
+    """
+    return max(1, len(set().union(*cores)) // len(cores))
 
 
 @contextmanager
@@ -164,17 +152,17 @@ def open_ranks(run: RunConfig, launch: Launch | None = None) -> Iterator[Ranks]:
         The processes. Errors that only one of them has end all; the first process says which.
 
     Raises:
-        ValueError: There are no such devices here.
+        ValueError: There are no such devices here, or the processes cannot reach each other.
         FailedElsewhere: Another process failed.
     """
     fabric = build_fabric(accelerator=run.accelerator, precision=run.precision, launch=launch)
-    fabric.launch()
     if launch is None or launch.world_size == 1:
+        fabric.launch()
         yield Ranks(fabric, None)
         return
-    group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
-    assert isinstance(group, dist.ProcessGroup)
-    board = FailureBoard(_get_default_store(), rank=launch.rank, world_size=launch.world_size)
+    group = _meet(fabric, launch)
+    # A store of its own: one that waits in the main thread, for a process that is gone say, keeps other threads out.
+    board = FailureBoard(_get_default_store().clone(), rank=launch.rank, world_size=launch.world_size)
     board.watch()
     ranks = Ranks(fabric, group, local_world_size=launch.local_world_size)
     try:
@@ -193,3 +181,20 @@ def open_ranks(run: RunConfig, launch: Launch | None = None) -> Iterator[Ranks]:
             raise
         raise explained from error
     dist.destroy_process_group()
+
+
+def _meet(fabric: Fabric, launch: Launch) -> dist.ProcessGroup:
+    """Wait for all processes; returns the group in which their hosts agree."""
+    try:
+        fabric.launch()
+        group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
+    except RuntimeError as error:
+        if not is_broken_connection(error):
+            raise
+        raise ValueError(
+            f"process {launch.rank} cannot meet the others at {launch.address}, port {launch.port} "
+            f"({str(error).splitlines()[0]}); see that all of them run, that this machine is reached under that name, "
+            "and that the port is free there (MASTER_ADDR, MASTER_PORT)"
+        ) from error
+    assert isinstance(group, dist.ProcessGroup)
+    return group
