@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -131,14 +132,14 @@ def test_a_run_of_one_process_goes_on_with_two(alone: Path, tmp_path: Path):
     assert_same_weights(run, alone)
 
 
-def start_two(photos: Path, out: Path) -> subprocess.Popen[str]:
+def start_two(photos: Path, out: Path, *flags: str, until: int = 7) -> subprocess.Popen[str]:
     """Start a longer run of two processes; returns when it has trained for some updates."""
     process = subprocess.Popen(
-        [RMAE, "pretrain", "--data", photos, "--out", out, *FLAGS, *LONG, "--devices", "2"],
+        [RMAE, "pretrain", "--data", photos, "--out", out, *FLAGS, *LONG, "--devices", "2", *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=ENVIRONMENT,
     )  # fmt: skip
     assert process.stdout is not None
-    next(line for line in process.stdout if line.startswith("update  7/60"))
+    next(line for line in process.stdout if line.startswith(f"update {until:>2}/60"))
     return process
 
 
@@ -168,13 +169,14 @@ def test_signals_to_all_processes_stop_them_with_their_state_saved(
     goes_on_as_if_nothing_had_been(tmp_path / "run", unbroken)
 
 
-def test_a_signal_to_the_first_process_stops_all(photos: Path, tmp_path: Path):
-    with start_two(photos, tmp_path / "run") as process:
+def test_a_signal_to_the_first_process_stops_all_at_the_next_checkpoint(photos: Path, tmp_path: Path):
+    with start_two(photos, tmp_path / "run", "--log-every", "31", until=31) as process:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=SECONDS)
     assert process.returncode == 3
-    assert said.startswith("rmae: stopped by SIGTERM after update ")
-    assert len(said.splitlines()) == 1
+    stopped = re.fullmatch(r"rmae: stopped by SIGTERM after update (\d+) of 60\n", said)
+    assert stopped is not None
+    assert int(stopped[1]) % 2 == 0
 
 
 def test_the_death_of_another_process_ends_the_first(photos: Path, unbroken: Path, tmp_path: Path):

@@ -311,7 +311,7 @@ def test_launchers_decide_over_devices(config, monkeypatch: pytest.MonkeyPatch):
 
 
 AGREEMENTS = """
-import json, sys
+import json, os, sys
 from rmae.config import RunConfig
 from rmae.interruption import FailedElsewhere
 from rmae.training.processes import run_on_ranks
@@ -336,7 +336,9 @@ def agree(ranks):
     return ranks.gather(found)
 
 if __name__ == "__main__":
+    before = dict(os.environ)
     runs = [run_on_ranks(agree, RunConfig(accelerator="cpu", devices=2)) for _ in range(2)]
+    assert dict(os.environ) == before
     print(json.dumps(runs))
 """
 
