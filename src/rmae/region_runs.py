@@ -54,7 +54,8 @@ def make_regions(
         source: Where regions come from; of a callable of your own nothing tells when its code has changed, so give each
             version a store of its own.
         subsets: Sub-folders of the data; none given = train2017 (COCO), train (ImageNet) or else everything.
-        channels: Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha.
+        channels: Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha,
+            others from TIFF alone.
         max_pixels: Images with more pixels are skipped.
         num_workers: Processes; 0 = this one, None = one for each core.
 

@@ -1,10 +1,16 @@
+import io
+import time
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from rmae.bench import data
 from rmae.bench.data import (
     STAGES,
     LoaderTiming,
@@ -164,6 +170,29 @@ def test_where_no_image_can_be_used_it_says_so(photo_folder, config):
 
 
 # Arithmetic
+
+
+def test_pillow_decodes_the_pixels():
+    encoded = io.BytesIO()
+    Image.fromarray(np.zeros((64, 64, 3), dtype=np.uint8)).save(encoded, "JPEG")
+    with pytest.raises(OSError, match="truncated"):
+        data._decode(encoded.getvalue()[:-20])
+
+
+def test_what_is_made_while_the_workers_start_is_not_counted(photo_folder, config, monkeypatch):
+    @contextmanager
+    def slow_at_first(*arguments, **options):
+        def batches():
+            for number in count():
+                time.sleep(0.5 if number == 0 else 0.001)
+                yield None
+
+        yield batches()
+
+    monkeypatch.setattr(data, "open_batches", slow_at_first)
+    with prepare_images(photo_folder, config, num_images=None, short_side=None) as (images, prepared):
+        measured = measure_data(images, prepared, QUICK._replace(num_workers=(0,)))
+    assert measured["images_per_s"][0]["with_regions"] > 8 / 0.5
 
 
 def test_medians_of_rounds_and_of_their_ratios():

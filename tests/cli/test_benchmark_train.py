@@ -92,7 +92,7 @@ def test_compiled_is_timed_beside_eager(measure):
         (["--batch-size", "0"], "--batch-size is 0; it must be at least 1"),
         (["--repeats", "0"], "--repeats is 0; it must be at least 1"),
         (["--num-threads", "-1"], "--num-threads is -1; it must be at least 1"),
-        (["--seconds", "0"], "--seconds is 0.0; it must be above 0"),
+        (["--seconds", "0"], "--seconds is 0.0; it must be a number above 0"),
         (["--compile", "yes"], "invalid choice 'yes' for argument '--compile'. Expected one of"),
         (["--json", "."], "--json is ., which is a folder; name a file"),
         (["--profile", "nowhere/p.txt"], "--profile is nowhere/p.txt, but there is no folder nowhere; make it first"),

@@ -132,6 +132,11 @@ def test_orientation_is_undone(tmp_path: Path, orientation: int, suffix: str, op
     np.testing.assert_array_equal(read(path, 1)[..., 0], upright)
 
 
+def test_orientation_that_stands_in_xmp_alone_is_undone(tmp_path: Path):
+    Image.new("RGB", (24, 16)).save(tmp_path / "a.jpg", xmp=b'<x:xmpmeta tiff:Orientation="6"/>')
+    assert read_image(tmp_path / "a.jpg", channels=3, max_pixels=1000).shape == (24, 16, 3)
+
+
 def test_suffix_does_not_matter(tmp_path: Path):
     path = tmp_path / "a.jpg"
     Image.new("RGB", (2, 2), RED).save(path, format="PNG")

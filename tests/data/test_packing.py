@@ -15,6 +15,7 @@ from rmae.data.crops import Crop, crop_image, sample_positions
 from rmae.data.image_set import ImageSet
 from rmae.data.layouts import list_images
 from rmae.data.packing import Packing, pack_images
+from rmae.data.region_making import RegionMaking, make_regions
 from rmae.data.shards import INDEX, Shards
 from rmae.data.share import Share
 from rmae.regions.felzenszwalb import Felzenszwalb
@@ -117,6 +118,24 @@ def test_a_jpeg_is_close_to_a_plain_resize(grey: bool, tmp_path: Path):
     assert np.abs(found - expected).max() <= 12
     assert np.abs(found - expected).mean() < 2
     assert suffixes(tmp_path / "packed") == [".jpg"]
+
+
+def test_what_a_fraction_of_the_size_leaves_is_left_out_of_image_and_regions(tmp_path: Path):
+    rows, columns = np.mgrid[:807, :1007]
+    pixels = (127 + 120 * np.sin(rows / 40 + columns / 60))[..., None].repeat(3, axis=-1).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "photos" / "a.jpg", quality=95)
+    images, grid = list_images(tmp_path / "photos"), Grid(rows=7, columns=9)
+    make_regions(images, tmp_path / "a.regions", RegionMaking(source=grid, num_workers=0), share=Share(0, 1))
+    stored = Stored(path=str(tmp_path / "a.regions"))
+    shards = pack(images, tmp_path / "packed", regions=stored, short_side=100, quality=95)
+    with images.open("a.jpg", channels=3, max_pixels=10**7) as image:
+        expected = image.pixels(8)[:100, :125]  # nothing is left to resize
+    found = pixels_of(as_set(shards), "a.jpg")
+    assert np.abs(found.astype(int) - expected).max() <= 6
+    rows, columns = sample_positions(Crop(0, 0, 800, 1000, False), (100, 125))
+    regions = grid(pixels, "a.jpg")[:, rows[:, None], columns]
+    np.testing.assert_array_equal(shards.regions("a.jpg").label_maps(), regions)
 
 
 def test_small_images_keep_their_size(photo_folder: MakeFolder, tmp_path: Path):
@@ -355,6 +374,7 @@ SAM_SENTENCE = "Segment Anything works on a GPU, .* make its regions first"
         ({"quality": 0}, "quality is 0; it must lie between 1 and 95"),
         ({"quality": 96}, "quality is 96; it must lie between 1 and 95"),
         ({"images_per_shard": 0}, "images_per_shard is 0; it must be at least 1"),
+        ({"num_workers": -1}, "num_workers is -1; it must be at least 0, or None"),
         ({"channels": 0}, "image files are read with 1 channel"),
         ({"max_pixels": 0}, "max_pixels is 0"),
         ({"regions": SegmentAnything(checkpoint="sam")}, SAM_SENTENCE),

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from rmae.bench.machine import describe_machine
+from rmae.bench.real_batches import endless_order
 from rmae.config import PretrainConfig
 from rmae.config.data import AnySource
 from rmae.data.crops import crop_image
@@ -37,7 +38,6 @@ STAGES: tuple[str, ...] = ("read", "decode", "crop", "read_regions", "draw_regio
 """Bytes of the picture; header and pixels; cutting and resizing; regions of the image; those of the crop, with the
 permutation that masks; a batch of samples; the generator, the box of the crop and what holds the stages together."""
 
-_ENDLESS = 10**9  # updates
 _PACKAGES = ("numpy", "numba", "pillow", "torch", "zstandard")
 
 
@@ -130,7 +130,7 @@ def measure_data(images: ImageSet, config: PretrainConfig, timing: LoaderTiming)
         PretrainSamples(images, data=config.data, model=model, seed=config.run.seed)
         for model in (config.model, config.model.without_regions())
     )
-    order = _endless_order(samples, config)
+    order = endless_order(samples, config)
     keys = next(iter(order))
     with _one_thread():
         usable = [key for key in keys if not samples[key].skipped]
@@ -306,19 +306,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(num_threads)
-
-
-def _endless_order(samples: PretrainSamples, config: PretrainConfig) -> BatchOrder:
-    return BatchOrder(
-        num_samples=len(samples),
-        batch_size=config.optimizer.batch_size,
-        steps_per_update=1,
-        rank=0,
-        world_size=1,
-        seed=config.run.seed,
-        first_update=0,
-        num_updates=_ENDLESS,
-    )
 
 
 def _compare_rates(

@@ -64,7 +64,15 @@ def prepare_real_batches(
 
 @contextmanager
 def _open(samples: PretrainSamples, config: PretrainConfig, device: torch.device) -> Iterator[RealBatches]:
-    order = BatchOrder(
+    order = endless_order(samples, config)
+    num_workers = len(os.sched_getaffinity(0)) if config.data.num_workers is None else config.data.num_workers
+    with open_batches(samples, order, num_workers=num_workers, pin_memory=device.type == "cuda") as loaded:
+        yield RealBatches(to_device(loaded, device), 2 * num_workers)
+
+
+def endless_order(samples: PretrainSamples, config: PretrainConfig) -> BatchOrder:
+    """The batches of a run that never ends, each in one step of one process."""
+    return BatchOrder(
         num_samples=len(samples),
         batch_size=config.optimizer.batch_size,
         steps_per_update=1,
@@ -74,6 +82,3 @@ def _open(samples: PretrainSamples, config: PretrainConfig, device: torch.device
         first_update=0,
         num_updates=_ENDLESS,
     )
-    num_workers = len(os.sched_getaffinity(0)) if config.data.num_workers is None else config.data.num_workers
-    with open_batches(samples, order, num_workers=num_workers, pin_memory=device.type == "cuda") as loaded:
-        yield RealBatches(to_device(loaded, device), 2 * num_workers)

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from statistics import median
@@ -51,6 +52,7 @@ def measure_training(
     timing: Timing,
     open_real: Callable[[], AbstractContextManager[RealBatches]],
     inspect: Callable[[TrainingStep], None] = lambda step: None,
+    keep: Callable[[Sequence[dict[str, Any]]], None] = lambda rows: None,
 ) -> dict[str, Any]:
     """Time a model's updates beside those of its MAE, and on real data beside synthetic ones.
 
@@ -63,20 +65,23 @@ def measure_training(
         timing: How everything is measured.
         open_real: Opens real batches for the model; its loader works from then on.
         inspect: Is given the model's step of the last mode when all else was measured.
+        keep: Is given the rows that are finished so far, after each comparison.
 
     Returns:
         What `json.dumps` takes: `rows`, one for each candidate, and of the model in the last of the modes
-        `images_per_s`, `mfu`, `rmae_over_mae` (time of an update), `real_over_synthetic` (images a second),
-        `compiled_over_eager` (images a second; None with one mode), `peak_memory_bytes`; `saved_bytes_per_image` and
+        `images_per_s` (synthetic data), `images_per_s_real`, `mfu`, `rmae_over_mae` (time of an update),
+        `real_over_synthetic` and `compiled_over_eager` (images a second; the latter None with one mode),
+        `peak_memory_bytes`; `saved_bytes_per_image` and
         `saved_bytes_over_written_out_attention` of the forward pass that is not compiled (None where there is none),
         `matmul_flops_per_s`, `machine`, and what was asked. Ratios are medians over rounds.
     """
     timing.report("measuring a matrix product")
     bench = _Bench(loss, timing)
     bench.measure_best()
-    step, rows, ratios = _measure_modes(bench, model, modes)
+    step, rows, ratios = _measure_modes(bench, model, modes, keep)
     with open_real() as real:
         real_row, ratios["real_over_synthetic"] = bench.on_real_data(step, rows[-2], real)
+    keep([*rows, real_row])
     inspect(step)
     timing.report("measuring the matrix product again")
     bench.measure_best()
@@ -85,6 +90,7 @@ def measure_training(
     chosen, eager = rows[-2], next((row for row in rows if not row["compiled"]), {})
     return {
         **{name: chosen[name] for name in ("images_per_s", "mfu", "peak_memory_bytes")},
+        "images_per_s_real": real_row["images_per_s"],
         **ratios,
         **{name: eager.get(name) for name in ("saved_bytes_per_image", "saved_bytes_over_written_out_attention")},
         "matmul_flops_per_s": bench.matmul_rate,
@@ -94,7 +100,7 @@ def measure_training(
 
 
 def _measure_modes(
-    bench: "_Bench", model: ModelConfig, modes: Sequence[bool]
+    bench: "_Bench", model: ModelConfig, modes: Sequence[bool], keep: Callable[[Sequence[dict[str, Any]]], None]
 ) -> tuple[TrainingStep, list[dict[str, Any]], dict[str, float | None]]:
     """The model's step of the last mode, the rows of the model and its MAE in each mode, and the ratios of the last."""
     name = {"mae": "MAE itself", "rae": "RAE", "rmae": "R-MAE"}[model.task]
@@ -112,6 +118,7 @@ def _measure_modes(
         seconds = bench.compare(row, this, mae_row, mae)
         row["rmae_over_mae"] = ratios["rmae_over_mae"] = _median_ratio(*seconds)
         rows.append(mae_row)
+        keep(rows)
         del mae
     assert this is not None
     return this, rows, ratios
@@ -207,8 +214,11 @@ class _Bench:
             for _ in range(num_to_drain):
                 step.update(next(real.batches))
 
+        def rest() -> None:  # until the loader stands still: what it does would slow down the other side
+            time.sleep(num_to_drain * self.timing.batch_size / row["images_per_s"])
+
         sides = [lambda: step.update(step.batch), lambda: step.update(next(real.batches))]
-        before: list[Callable[[], None]] = [lambda: None, drain]
+        before: list[Callable[[], None]] = [rest, drain]
         seconds = rounds_side_by_side(
             sides, self.timing.repeats, self.timing.seconds, wait=step.wait, before_round=before
         )

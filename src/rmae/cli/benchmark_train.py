@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -87,8 +88,8 @@ def _check(chosen: BenchmarkArguments) -> None:
     ):
         if number is not None and number < 1:
             raise UsageError(f"--{flag} is {number}; it must be at least 1")
-    if chosen.seconds <= 0:
-        raise UsageError(f"--seconds is {chosen.seconds}; it must be above 0")
+    if not 0 < chosen.seconds < float("inf"):
+        raise UsageError(f"--seconds is {chosen.seconds}; it must be a number above 0")
     check_output_file("json", chosen.json)
     check_output_file("profile", chosen.profile)
 
@@ -127,8 +128,18 @@ def _measure(chosen: BenchmarkArguments, config: PretrainConfig) -> dict[str, An
             timing=timing,
             open_real=open_real,
             inspect=lambda step: _profile(step, chosen.profile),
+            keep=lambda rows: _keep(rows, chosen.json),
         )
     return {"precision": precision, "data": None if chosen.data is None else str(chosen.data), **measured}
+
+
+def _keep(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
+    """Write down what is known so far: the rest may run out of memory or of time."""
+    if path is None:
+        return
+    from rmae.files import write_atomically
+
+    write_atomically(path, json.dumps({"unfinished": True, "rows": list(rows)}, indent=2) + "\n")
 
 
 def _profile(step: "TrainingStep", path: Path | None) -> None:

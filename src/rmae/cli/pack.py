@@ -37,10 +37,11 @@ def pack(arguments: list[str]) -> None:
         quality: int = Packing.quality
         """Quality of JPEGs, 1 to 95."""
         subsets: tuple[str, ...] = ()
-        """Sub-folders of the data; none given = those for training and validation in COCO's and ImageNet's layout, or
-        else everything."""
+        """Sub-folders of the data; none given = everything, but in COCO's and ImageNet's layout training and validation.
+        Of Parquet files those for training are packed."""
         channels: int = 3
-        """Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha."""
+        """Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha.
+        Other numbers are read from TIFF alone."""
         max_pixels: int = DataConfig.max_pixels
         """Images with more pixels are skipped as absurdly large."""
         images_per_shard: int = Packing.images_per_shard

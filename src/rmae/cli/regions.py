@@ -34,7 +34,8 @@ def make(arguments: list[str]) -> None:
         subsets: tuple[str, ...] = ()
         """Sub-folders of the data; none given = train2017 (COCO), train (ImageNet), or else everything."""
         channels: int = 3
-        """Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha."""
+        """Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha.
+        Other numbers are read from TIFF alone."""
         max_pixels: int = 80_000_000
         """Images with more pixels are skipped as absurdly large."""
         num_workers: int | None = None
@@ -79,7 +80,7 @@ def show(arguments: list[str]) -> None:
         num_images: int = 12
         """Pictures to show, at least 1, chosen at random."""
         channels: int | None = None
-        """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha; None = as the store says, or 3."""
+        """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha, or None = as the store says, or 3."""
         seed: int = 0
         """Which pictures are chosen depends on it, >= 0."""
 

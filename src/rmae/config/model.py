@@ -48,7 +48,7 @@ class ModelConfig:
     patch_size: int = 16
     """Side of a patch in pixels."""
     channels: int = 3
-    """Channels of an image. Image files are read as 3 = RGB, 1 = grey or 4 = RGB and alpha; a model can have any."""
+    """Channels of an image. Image files are read as 3 = RGB, 1 = grey, 4 = RGB and alpha, others from TIFF alone."""
     mask_ratio: float = 0.75
     """Share of the patches to hide, in (0, 1), with at least one patch visible and one hidden."""
     region_mask_ratio: float | None = None

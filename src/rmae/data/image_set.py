@@ -44,8 +44,8 @@ class ImageSet(NamedTuple):
         """Open an image, to be decoded while this is entered; arguments and errors are those of `open_image`."""
         try:
             file = (self.root / name).open("rb") if self.container is None else self.container.open(name)
-        except FileNotFoundError:
-            raise UnreadableImage("the file is missing") from None
+        except FileNotFoundError as error:
+            raise UnreadableImage("the file is missing" if self.container is None else str(error)) from None
         except OSError as error:
             raise UnreadableImage(f"it cannot be read ({error})") from error
         with file:

@@ -134,10 +134,10 @@ def read_image(file: Path | BinaryIO, *, channels: int, max_pixels: int) -> np.n
 
 
 def open_image(file: BinaryIO, *, channels: int, max_pixels: int) -> StoredImage:
-    """Look at an image in an open file. Of a JPEG only the header is read; any other image is decoded at once.
+    """Look at an image in an open file. A JPEG is read but not decoded; any other image is decoded at once.
 
     Args:
-        file: As for `read_image`. It must stay open, and in its place, until the pixels have been asked for.
+        file: As for `read_image`.
         channels: As for `read_image`.
         max_pixels: As for `read_image`.
 
@@ -160,7 +160,7 @@ def open_image(file: BinaryIO, *, channels: int, max_pixels: int) -> StoredImage
         if plain_hw is not None:
             _check_size(*plain_hw, max_pixels)
             return _open_plain_jpeg(encoded, plain_hw, channels, max_pixels)
-        image = Image.open(file, formats=_FORMATS)
+        image = Image.open(BytesIO(encoded) if encoded else file, formats=_FORMATS)
         _check_size(image.height, image.width, max_pixels)
         loss = _what_would_be_lost(image)
         if loss:
@@ -170,7 +170,7 @@ def open_image(file: BinaryIO, *, channels: int, max_pixels: int) -> StoredImage
                 f"its pixels are {image.mode}, and images with {channels} bands are read from TIFF alone"
             )
         if isinstance(image, JpegImageFile):
-            return _open_jpeg(image, file, channels, max_pixels)
+            return _open_jpeg(image, encoded, channels, max_pixels)
         return StoredImage.of(_decode(image, channels))
 
 
@@ -212,16 +212,15 @@ def _open_plain_jpeg(encoded: bytes, size_hw: tuple[int, int], channels: int, ma
         if pixels is not None:
             return pixels
         with _errors_in_words(max_pixels):  # damaged, and Pillow says how
-            file = BytesIO(encoded)
-            image = Image.open(file, formats=("JPEG",))
+            image = Image.open(BytesIO(encoded), formats=("JPEG",))
             assert isinstance(image, JpegImageFile)
-            return _open_jpeg(image, file, channels, max_pixels).pixels(reduction)
+            return _open_jpeg(image, encoded, channels, max_pixels).pixels(reduction)
 
     reduction = next(reduction for reduction in _REDUCTIONS if reduction <= min(size_hw))
     return StoredImage(size_hw=size_hw, max_reduction=reduction, decode=decode)
 
 
-def _open_jpeg(image: JpegImageFile, file: BinaryIO, channels: int, max_pixels: int) -> StoredImage:
+def _open_jpeg(image: JpegImageFile, encoded: bytes, channels: int, max_pixels: int) -> StoredImage:
     """Take size and orientation of a JPEG from its header, and leave its pixels for later."""
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     width, height = image.size
@@ -230,12 +229,11 @@ def _open_jpeg(image: JpegImageFile, file: BinaryIO, channels: int, max_pixels: 
     def decode(reduction: int) -> np.ndarray:
         with _errors_in_words(max_pixels):
             if _ORDINARY_JPEGS.get(channels) == image.mode:
-                file.seek(0)
-                pixels = decode_jpeg(file.read(), (height, width), channels=channels, reduction=reduction)
+                pixels = decode_jpeg(encoded, (height, width), channels=channels, reduction=reduction)
                 if pixels is not None:
                     return np.ascontiguousarray(_turn_upright(pixels, orientation))
             # What Pillow has opened it can decode once.
-            opened = unread.pop() if unread else Image.open(file, formats=("JPEG",))
+            opened = unread.pop() if unread else Image.open(BytesIO(encoded), formats=("JPEG",))
             if reduction > 1:
                 # Pillow takes the largest of 8, 4 and 2 at which neither side is smaller than asked for.
                 opened.draft(None, (width // reduction, height // reduction))

@@ -20,7 +20,13 @@ _TRAINING_FOLDERS = ("train2017", "train")  # COCO, ImageNet
 _VALIDATION_FOLDERS = ("val2017", "val")
 
 
-def list_images(root: Path, subsets: tuple[str, ...] = (), *, regions_column: str | None = None) -> ImageSet:
+def list_images(
+    root: Path,
+    subsets: tuple[str, ...] = (),
+    *,
+    regions_column: str | None = None,
+    max_pixels: int = DataConfig.max_pixels,
+) -> ImageSet:
     """Find the images to train on.
 
     These are the files in a folder and its sub-folders, or what is in the packed shards or the Parquet files that stand
@@ -31,6 +37,7 @@ def list_images(root: Path, subsets: tuple[str, ...] = (), *, regions_column: st
         subsets: Sub-folders to take; none given = `train2017` (COCO) or `train` (ImageNet) if there is one, or else
             everything. Of Parquet files those for training are taken, as their names say.
         regions_column: Column of Parquet files that holds regions; None = no region is read.
+        max_pixels: Larger label maps in that column are refused.
 
     Returns:
         At least one image; the same folder gives the same order on any machine.
@@ -42,9 +49,9 @@ def list_images(root: Path, subsets: tuple[str, ...] = (), *, regions_column: st
         raise ValueError(f"the data folder {root} does not exist")
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder that holds the images")
-    if parquet_files(root):
+    if files := parquet_files(root):
         _refuse_subsets(root, subsets)
-        return _open_parquet(root, split_parquet_files(parquet_files(root))[0], regions_column)
+        return _open_parquet(root, split_parquet_files(files)[0], regions_column, max_pixels)
     if is_packed(root):
         shards = Shards(root)
         return ImageSet(root, _training_names(root, shards.names, subsets), shards)
@@ -91,11 +98,11 @@ def split_images(root: Path | None, data: DataConfig, *, seed: int) -> tuple[Ima
             raise ValueError(f"subsets {data.subsets} are sub-folders of your data, but no data folder is given")
         return photographs_set(), ImageSet(photographs_folder(), HELD_OUT[: data.held_out])
     column = data.regions.column if isinstance(data.regions, Inside) else None
-    images = list_images(root, data.subsets, regions_column=column)
-    if parquet_files(root):
+    images = list_images(root, data.subsets, regions_column=column, max_pixels=data.max_pixels)
+    if isinstance(images.container, ParquetImages) and data.held_out:
         files = split_parquet_files(parquet_files(root))[1]
-        if files and data.held_out:
-            pictures = _open_parquet(root, files, column)
+        if files:
+            pictures = _open_parquet(root, files, column, data.max_pixels)
             return images, pictures._replace(names=_choose(pictures.names, data.held_out, seed))
     validation = _validation_names(images)
     if validation:
@@ -107,8 +114,8 @@ def split_images(root: Path | None, data: DataConfig, *, seed: int) -> tuple[Ima
     return images._replace(names=tuple(sorted(remaining))), images._replace(names=held_out)
 
 
-def _open_parquet(root: Path, files: tuple[Path, ...], regions_column: str | None) -> ImageSet:
-    container = ParquetImages(files, regions_column=regions_column)
+def _open_parquet(root: Path, files: tuple[Path, ...], regions_column: str | None, max_pixels: int) -> ImageSet:
+    container = ParquetImages(files, regions_column=regions_column, max_pixels=max_pixels)
     return ImageSet(root, container.names, container)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from rmae.config import DataConfig
 from rmae.config_json import describe_source
-from rmae.data.crops import Crop, crop_image, sample_positions
-from rmae.data.decoding import reduction_for
+from rmae.data.crops import Crop, sample_positions
+from rmae.data.decoding import decode_crop, reduction_for
 from rmae.data.image_encoding import encode_image
 from rmae.data.image_set import ImageSet
 from rmae.data.images import StoredImage, UnreadableImage, check_channels, check_max_pixels
@@ -71,6 +71,8 @@ class Packing:
             raise ValueError(f"quality is {self.quality}; it must lie between 1 and 95")
         if self.images_per_shard < 1:
             raise ValueError(f"images_per_shard is {self.images_per_shard}; it must be at least 1")
+        if self.num_workers is not None and self.num_workers < 0:
+            raise ValueError(f"num_workers is {self.num_workers}; it must be at least 0, or None")
         if isinstance(self.regions.source if isinstance(self.regions, Live) else self.regions, SegmentAnything):
             raise ValueError(
                 "Segment Anything works on a GPU, which the processes that pack cannot share: make its regions first "
@@ -127,6 +129,8 @@ def pack_images(images: ImageSet, folder: Path, packing: Packing, *, share: Shar
     starts = range(0, len(images.names), packing.images_per_shard)
     spans = [images.names[start : start + packing.images_per_shard] for start in starts]
     missing = [shard for shard in range(len(spans)) if read_part(folder, shard) is None]
+    if (folder / INDEX).exists():  # written by another process while this one looked
+        return _whole(Shards(folder))
     own = {shard: spans[shard] for shard in missing if shard % share.num_ranks == share.rank}
     if own:
         number_of = {name: number for number, name in enumerate(images.names)}
@@ -211,7 +215,8 @@ def _pack_shards(
         progress = stack.enter_context(MakingProgress(num_images, done=done, doing="packed"))
         for shard, names in shards.items():
             with ShardWriter(folder, shard, header) as writer:
-                left = [name for name in names if name not in writer.names]
+                packed_before = writer.names
+                left = [name for name in names if name not in packed_before]
                 with closing(work_in_processes(pack, left, num_workers=num_workers)) as batches:
                     for packed in _in_order(batches, left):
                         if packed is not None:
@@ -263,6 +268,9 @@ def _pack(
                 image = StoredImage.of(image.pixels())
             size_hw = _packed_size(image.size_hw, packing.short_side)
             whole = Crop(0, 0, *image.size_hw, False)
+            # Where a fraction of the size is decoded, what it leaves of the last rows and columns, less than a pixel of
+            # the result, is left out, of image and regions alike: else one would be stretched over more than the other.
+            whole = whole.on_grid(reduction_for(image, whole, size_hw), image.size_hw)
             pixels = _shrink(image, whole, size_hw)
             runs = None if reader is None else _shrink_runs(reader(image, name), whole, size_hw)
     except UnreadableImage as error:
@@ -286,13 +294,7 @@ def _packed_size(image_hw: tuple[int, int], short_side: int | None) -> tuple[int
 
 def _shrink(image: StoredImage, whole: Crop, size_hw: tuple[int, int]) -> np.ndarray:
     """Decode an image and resize it; shape (h, w, M)."""
-    if size_hw == image.size_hw:
-        return image.pixels()
-    step = reduction_for(image, whole, size_hw)
-    pixels = image.pixels(step)
-    # What a fraction of the size leaves of the last rows and columns is kept: it is less than a pixel of the result.
-    height, width = pixels.shape[:2]
-    return crop_image(pixels, Crop(0, 0, height, width, False), size_hw).transpose(1, 2, 0)
+    return image.pixels() if size_hw == image.size_hw else decode_crop(image, whole, size_hw).transpose(1, 2, 0)
 
 
 def _shrink_runs(runs: LabelRuns, whole: Crop, size_hw: tuple[int, int]) -> LabelRuns:

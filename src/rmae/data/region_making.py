@@ -34,7 +34,8 @@ class RegionMaking:
     source: RegionSource
     """Where they come from."""
     channels: int = 3
-    """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha."""
+    """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha, others from TIFF
+    alone."""
     max_pixels: int = 80_000_000
     """Images with more pixels are skipped."""
     num_workers: int | None = None

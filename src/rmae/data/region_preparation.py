@@ -30,7 +30,7 @@ def prepare_for_forks(source: RegionSource | None, *, channels: int) -> None:
         case CocoInstances() | CocoPanoptic():
             source.prepare()
         case Felzenszwalb():
-            for dtype in (np.uint8, np.uint16) if channels == 1 else (np.uint8,):
+            for dtype in (np.uint8, np.uint16):
                 source(np.zeros((2, 2, channels), dtype=dtype), "")
         case _:
             pass

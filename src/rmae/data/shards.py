@@ -7,6 +7,7 @@ with one call, in any order.
 
 import io
 import os
+import resource
 from bisect import bisect_left
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +21,7 @@ INDEX = "index.safetensors"
 SETTINGS = "rmae-packing.json"
 """Name of the file that says how shards are made, from before the first one to the end."""
 
-_MAX_OPEN = 128  # shards that a process keeps open
+_MAX_OPEN = max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)  # shards that a process keeps open
 
 
 def shard_path(folder: Path, number: int) -> Path:
