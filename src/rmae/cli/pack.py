@@ -37,7 +37,7 @@ def pack(arguments: list[str]) -> None:
         quality: int = Packing.quality
         """Quality of JPEGs, 1 to 95."""
         subsets: tuple[str, ...] = ()
-        """Sub-folders of the data; none given = everything, but in COCO's and ImageNet's layout training and validation.
+        """Sub-folders of the data; none given = all, but in COCO's and ImageNet's layout training and validation.
         Of Parquet files those for training are packed."""
         channels: int = 3
         """Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha.

@@ -80,7 +80,7 @@ def show(arguments: list[str]) -> None:
         num_images: int = 12
         """Pictures to show, at least 1, chosen at random."""
         channels: int | None = None
-        """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha, or None = as the store says, or 3."""
+        """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha; None = as the store says, or 3."""
         seed: int = 0
         """Which pictures are chosen depends on it, >= 0."""
 
