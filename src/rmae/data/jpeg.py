@@ -12,8 +12,10 @@ def plain_jpeg_size(encoded: bytes, *, channels: int) -> tuple[int, int] | None:
         encoded: The whole file.
         channels: Those that are wanted.
     """
-    # An orientation would stand in EXIF or in XMP; and libjpeg cannot reduce what has no quantization table.
-    if b"Exif" in encoded or b"ns.adobe.com" in encoded or b"\xff\xdb" not in encoded:
+    # An orientation would stand in EXIF or in XMP, before the scan of the pixels or of a thumbnail inside them; and
+    # libjpeg cannot reduce what has no quantization table.
+    header = encoded[: encoded.find(b"\xff\xda")]
+    if b"Exif" in header or b"ns.adobe.com" in header or b"\xff\xdb" not in header:
         return None
     import simplejpeg
 

@@ -31,8 +31,8 @@ def test_bits_are_set_from_left_to_before_right(form: Callable, width: int):
 @pytest.mark.parametrize("new_size", [1, 2, 3, 7, 8, 50])
 def test_centres_before_a_position_are_counted(form: Callable, size: int, new_size: int):
     sampled = sample_positions(Crop(0, 0, size, 1, False), (new_size, 1))[0]
-    for position in range(-3, size + 1):
-        assert form(sampled_before)(position, size, new_size) == np.count_nonzero(sampled < position)
+    before = form(sampled_before)(3, size, new_size, size + 5)
+    np.testing.assert_array_equal(before, [np.count_nonzero(sampled + 3 < position) for position in range(size + 6)])
 
 
 def fill(
@@ -40,11 +40,11 @@ def fill(
 ) -> np.ndarray:
     """Regions as the loop fills them."""
     runs = LabelRuns.of(label_maps)
-    _, columns = sample_positions(crop, size_hw)
-    first_after = np.searchsorted(columns, np.arange(runs.width + 1))
+    rows, columns = sample_positions(crop, size_hw)
+    rows_before = np.searchsorted(rows, np.arange(label_maps.shape[1] + 1))
+    columns_before = np.searchsorted(columns, np.arange(runs.width + 1))
     packed = np.zeros((num_regions, size_hw[0], -(-size_hw[1] // 8)), np.uint8)
-    rows = crop.top, crop.height, crop.flip
-    form(fill_packed)(runs.counts, runs.lengths, runs.labels, *rows, first_after, slots, packed)
+    form(fill_packed)(runs.counts, runs.lengths, runs.labels, rows_before, columns_before, crop.flip, slots, packed)
     return packed
 
 

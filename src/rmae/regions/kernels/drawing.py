@@ -10,11 +10,16 @@ from rmae.regions.kernels.compiled import compiled
 
 
 @compiled
-def sampled_before(position, size, new_size):
-    """How many of the centres of new_size pixels, spread over size pixels, lie before a position in these."""
-    if position <= 0:
-        return 0
-    return min(new_size, (2 * new_size * position + size - 1) // (2 * size))
+def sampled_before(start, size, new_size, length):
+    """Count the centres of new_size pixels, spread over size pixels from a start on, that lie before each position.
+
+    Returns:
+        Shape (length + 1,) int64, for the positions from 0 to length.
+    """
+    before = np.zeros(length + 1, dtype=np.int64)
+    for position in range(start + 1, length + 1):
+        before[position] = min(new_size, (2 * new_size * (position - start) + size - 1) // (2 * size))
+    return before
 
 
 @compiled
@@ -31,18 +36,18 @@ def set_bits(row, left, right):
 
 
 @compiled
-def count_sampled(counts, lengths, labels, top, height, num_rows, first_after, num_pixels):
+def count_sampled(counts, lengths, labels, rows_before, columns_before, num_pixels):
     """Count the sampled pixels of every label of every map; num_pixels (S, labels), negative labels are left out."""
     run = 0
     for which in range(counts.shape[0]):
         for y in range(counts.shape[1]):
             next_row = run + counts[which, y]
-            times = sampled_before(y + 1 - top, height, num_rows) - sampled_before(y - top, height, num_rows)
+            times = rows_before[y + 1] - rows_before[y]
             if times:
                 end = start = 0
                 for i in range(run, next_row):
                     end += lengths[i]
-                    after = first_after[end]
+                    after = columns_before[end]
                     if labels[i] >= 0:
                         num_pixels[which, labels[i]] += times * (after - start)
                     start = after
@@ -50,19 +55,17 @@ def count_sampled(counts, lengths, labels, top, height, num_rows, first_after, n
 
 
 @compiled
-def mark_visible(counts, lengths, labels, top, height, first_after, num_visible, visible):
+def mark_visible(counts, lengths, labels, rows_before, columns_before, num_visible, visible):
     """Mark labels with a visible pixel; num_visible (h, w + 1), those before each column; visible (S, labels) bool."""
-    num_rows = num_visible.shape[0]
     run = 0
     for which in range(counts.shape[0]):
         for y in range(counts.shape[1]):
             next_row = run + counts[which, y]
-            first_row = sampled_before(y - top, height, num_rows)
-            for row in range(first_row, sampled_before(y + 1 - top, height, num_rows)):
+            for row in range(rows_before[y], rows_before[y + 1]):
                 end = start = 0
                 for i in range(run, next_row):
                     end += lengths[i]
-                    after = first_after[end]
+                    after = columns_before[end]
                     if labels[i] >= 0 and num_visible[row, after] > num_visible[row, start]:
                         visible[which, labels[i]] = True
                     start = after
@@ -92,27 +95,25 @@ def pick(candidates, chances):
 
 
 @compiled
-def fill_packed(counts, lengths, labels, top, height, flip, first_after, slots, packed):
+def fill_packed(counts, lengths, labels, rows_before, columns_before, flip, slots, packed):
     """Set the pixels of chosen labels as bits.
 
-    Arguments as for `draw_packed`, and first_after: for each column, and for the one after the last, how many sampled
-    columns lie before it; slots: which region each label of each map becomes, or -1, shape (S, labels).
+    Arguments as for `draw_packed`, and rows_before, columns_before: how many sampled rows, and columns, lie before each
+    one and before the end; slots: which region each label of each map becomes, or -1, shape (S, labels).
     """
-    num_rows, num_columns = packed.shape[1], first_after[-1]
+    num_columns = columns_before[-1]
     run = 0
     for which in range(counts.shape[0]):
         for y in range(counts.shape[1]):
             next_row = run + counts[which, y]
-            first_row = sampled_before(y - top, height, num_rows)
-            next_first = sampled_before(y + 1 - top, height, num_rows)
-            if next_first > first_row:
+            if rows_before[y + 1] > rows_before[y]:
                 end = start = 0
                 for i in range(run, next_row):
                     end += lengths[i]
-                    after = first_after[end]
+                    after = columns_before[end]
                     if after > start and labels[i] >= 0 and slots[which, labels[i]] >= 0:
                         left, right = (num_columns - after, num_columns - start) if flip else (start, after)
-                        for row in range(first_row, next_first):
+                        for row in range(rows_before[y], rows_before[y + 1]):
                             set_bits(packed[slots[which, labels[i]], row], left, right)
                     start = after
             run = next_row
@@ -151,15 +152,14 @@ def draw_packed(
         num_labels = max(num_labels, labels[i] + 1)
     if num_labels > 4 * len(labels) + 1:
         return False
-    first_after = np.empty(image_width + 1, dtype=np.int64)
-    for x in range(image_width + 1):
-        first_after[x] = sampled_before(x - left, width, num_columns)
     num_rows = packed.shape[1]
+    rows_before = sampled_before(top, height, num_rows, counts.shape[1])
+    columns_before = sampled_before(left, width, num_columns, image_width)
     num_pixels = np.zeros((counts.shape[0], num_labels), dtype=np.int64)
-    count_sampled(counts, lengths, labels, top, height, num_rows, first_after, num_pixels)
+    count_sampled(counts, lengths, labels, rows_before, columns_before, num_pixels)
     if len(num_visible):
         visible = np.zeros(num_pixels.shape, dtype=np.bool_)
-        mark_visible(counts, lengths, labels, top, height, first_after, num_visible, visible)
+        mark_visible(counts, lengths, labels, rows_before, columns_before, num_visible, visible)
         num_pixels *= visible
     shares = num_pixels.ravel() / (num_rows * num_columns)
     candidates = np.flatnonzero((shares > 0) & (shares >= low) & (shares <= high))
@@ -169,7 +169,7 @@ def draw_packed(
     slots = np.full(num_pixels.size, -1)
     for region in range(len(picked) - 1, -1, -1):
         slots[picked[region]] = region  # the first one, where a region is drawn more than once
-    fill_packed(counts, lengths, labels, top, height, flip, first_after, slots.reshape(num_pixels.shape), packed)
+    fill_packed(counts, lengths, labels, rows_before, columns_before, flip, slots.reshape(num_pixels.shape), packed)
     for region in range(len(picked)):
         if slots[picked[region]] != region:
             packed[region] = packed[slots[picked[region]]]
