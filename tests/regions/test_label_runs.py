@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from zstandard import ZstdCompressor
+from zstandard import ZstdCompressor, ZstdDecompressor
 
 from rmae.regions.label_runs import LabelRuns
 
@@ -159,9 +159,9 @@ def test_bytes_of_another_shape_are_refused(shape: tuple[int, ...]):
 
 def frame(counts: list[int], lengths: list[int], labels: list[int], *, spare: bytes = b"") -> bytes:
     """What `pack` would write of runs, whether or not they fit."""
-    values = np.array([*counts, *lengths, *labels], dtype="<i4")
+    values = np.array([*counts, *lengths, *(label + 1 for label in labels)], dtype="<i4")
     planes = values.view(np.uint8).reshape(-1, 4).T.tobytes()
-    return ZstdCompressor(write_checksum=True).compress(planes + spare)
+    return ZstdCompressor(write_checksum=True).compress(b"\4" + planes + spare)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,21 @@ def test_whole_bytes_whose_runs_do_not_fill_the_rows_are_refused(
 def test_bytes_between_two_values_are_refused():
     with pytest.raises(ValueError, match="its bytes are not of 1 label maps of 2 x 3 pixels"):
         unpack(frame([1, 1], [3, 3], [0, 1], spare=b"\0\0\0\0"), (1, 2, 3))
+
+
+@pytest.mark.parametrize("content", [b"", b"\1", b"\0\1\1\1\1\1\1", b"\5" + bytes(30), b"\2" + bytes(11)])
+def test_bytes_of_no_whole_number_of_numbers_are_refused(content: bytes):
+    with pytest.raises(ValueError, match="its bytes are not of 1 label maps of 2 x 3 pixels"):
+        unpack(ZstdCompressor(write_checksum=True).compress(content), (1, 2, 3))
+
+
+@pytest.mark.parametrize(("largest", "num_bytes"), [(-1, 1), (253, 1), (254, 1), (255, 2), (2**16, 3), (2**31 - 1, 4)])
+def test_a_number_takes_as_many_bytes_as_the_largest_needs(largest: int, num_bytes: int):
+    maps = np.array([[[-1, largest, 3]]], dtype=np.int32)
+    packed = LabelRuns.of(maps).pack()
+    num_runs = 2 if largest == -1 else 3
+    assert len(ZstdDecompressor().decompress(packed)) == 1 + num_bytes * (1 + 2 * num_runs)
+    np.testing.assert_array_equal(unpack(packed, (1, 1, 3)).label_maps(), maps)
 
 
 @pytest.mark.parametrize("size", [10**4, 2**40, 2**63, 2**64 - 3])

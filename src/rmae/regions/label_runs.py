@@ -67,9 +67,11 @@ class LabelRuns(NamedTuple):
         """Compress to bytes that `unpack` reads."""
         from zstandard import ZstdCompressor
 
-        values = np.concatenate([self.counts.ravel(), self.lengths, self.labels.view(np.uint32)]).astype("<u4")
-        planes = values.view(np.uint8).reshape(-1, 4).T  # low bytes first, then the next: they compress better apart
-        return ZstdCompressor(level=_LEVEL, write_checksum=True).compress(planes.tobytes())
+        labels = self.labels.view(np.uint32) + np.uint32(1)  # so that none, -1, becomes 0
+        values = np.concatenate([self.counts.ravel(), self.lengths, labels]).astype("<u4")
+        num_bytes = max(1, -(-int(values.max(initial=0)).bit_length() // 8))  # of the largest value, 1 to 4
+        planes = values.view(np.uint8).reshape(-1, 4).T[:num_bytes]  # they compress better apart, lowest bytes first
+        return ZstdCompressor(level=_LEVEL, write_checksum=True).compress(bytes([num_bytes]) + planes.tobytes())
 
     @classmethod
     def unpack(cls, packed: bytes, *, num_maps: int, height: int, width: int) -> "LabelRuns":
@@ -89,17 +91,18 @@ class LabelRuns(NamedTuple):
         from rmae.regions.kernels.runs import join_runs
 
         num_rows = num_maps * height
-        limit = 4 * (num_rows + 2 * num_rows * width)  # a run a pixel
+        limit = 1 + 4 * (num_rows + 2 * num_rows * width)  # a run a pixel
         try:
             if frame_content_size(packed) > limit:
                 raise ValueError(f"its bytes are of more than {num_maps} label maps of {height} x {width} pixels")
-            planes = _decompressor(get_ident()).decompress(packed, allow_extra_data=False)
+            unpacked = _decompressor(get_ident()).decompress(packed, allow_extra_data=False)
         except ZstdError as error:
             raise ValueError(f"its bytes are damaged ({error})") from error
-        values = np.empty(len(planes) // 4, dtype=np.uint32)
-        num_runs = (len(values) - num_rows) // 2
-        possible = len(planes) == 4 * (num_rows + 2 * num_runs) and num_runs >= 0
-        if not possible or not join_runs(np.frombuffer(planes, dtype=np.uint8), num_rows, width, values):
+        num_bytes = unpacked[0] if unpacked else 0
+        num_runs = ((len(unpacked) - 1) // max(1, num_bytes) - num_rows) // 2
+        values = np.empty(max(0, num_rows + 2 * num_runs), dtype=np.uint32)
+        possible = 1 <= num_bytes <= 4 and num_runs >= 0 and len(unpacked) == 1 + num_bytes * len(values)
+        if not possible or not join_runs(np.frombuffer(unpacked, dtype=np.uint8, offset=1), num_rows, width, values):
             raise ValueError(f"its bytes are not of {num_maps} label maps of {height} x {width} pixels")
         lengths, labels = values[num_rows : num_rows + num_runs], values[num_rows + num_runs :].view(np.int32)
         return cls(values[:num_rows].reshape(num_maps, height), lengths, labels, width)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from rmae.regions.label_runs import LabelRuns
 
 APPLICATION_ID = 0x726D6165  # "rmae", at a fixed place in the file's header
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the stores written here; another one is refused."""
 
 SUFFIX = ".regions"

@@ -37,17 +37,20 @@ def join_runs(planes, num_rows, width, values):
     """Put numbers together from their bytes, and see whether they are runs that fill every row exactly.
 
     Args:
-        planes: The lowest bytes of all numbers, then the next ones, shape (4 n,) uint8.
-        num_rows: Rows of all maps. The first numbers are the runs in each, then come lengths and then labels of all.
+        planes: The lowest bytes of all numbers, then the next ones, 1 to 4 of each, shape (bytes * n,) uint8.
+        num_rows: Rows of all maps. The first numbers are the runs in each, then come all lengths, then all labels + 1.
         width: Pixels in a row.
-        values: Where the numbers go, shape (n,) uint32.
+        values: Where the numbers go, and the labels as they are, shape (n,) uint32.
 
     Returns:
         Whether they fit.
     """
     n = len(values)
     for i in range(n):
-        values[i] = planes[i] | planes[n + i] << 8 | planes[2 * n + i] << 16 | planes[3 * n + i] << 24
+        values[i] = planes[i]
+    for start in range(n, len(planes), max(1, n)):
+        for i in range(n):
+            values[i] |= planes[start + i] << 8 * (start // n)
     run, end = num_rows, num_rows + (n - num_rows) // 2
     for row in range(num_rows):
         if values[row] > end - run:
@@ -60,4 +63,6 @@ def join_runs(planes, num_rows, width, values):
         run += values[row]
         if filled != width:
             return False
+    for i in range(end, n):
+        values[i] -= 1
     return run == end
