@@ -46,11 +46,15 @@ def join_runs(planes, num_rows, width, values):
         Whether they fit.
     """
     n = len(values)
-    for i in range(n):
-        values[i] = planes[i]
-    for start in range(n, len(planes), max(1, n)):
+    if len(planes) == 2 * n:  # as nearly always: one pass is twice as fast as two
         for i in range(n):
-            values[i] |= planes[start + i] << 8 * (start // n)
+            values[i] = planes[i] | planes[n + i] << 8
+    else:
+        for i in range(n):
+            values[i] = planes[i]
+        for start in range(n, len(planes), max(1, n)):
+            for i in range(n):
+                values[i] |= planes[start + i] << 8 * (start // n)
     run, end = num_rows, num_rows + (n - num_rows) // 2
     for row in range(num_rows):
         if values[row] > end - run:
