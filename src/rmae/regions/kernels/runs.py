@@ -33,11 +33,31 @@ def fill_runs(label_maps, lengths, labels):
 
 
 @compiled
+def join_planes(planes, values):
+    """Put numbers together from their bytes.
+
+    Args:
+        planes: The lowest bytes of all numbers, then the next ones, 1 to 4 of each, shape (bytes * n,) uint8.
+        values: Where the numbers go, shape (n,) uint32.
+    """
+    n = len(values)
+    if len(planes) == 2 * n:  # as nearly always: one pass is twice as fast as two
+        for i in range(n):
+            values[i] = planes[i] | planes[n + i] << 8
+        return
+    for i in range(n):
+        values[i] = planes[i]
+    for start in range(n, len(planes), max(1, n)):
+        for i in range(n):
+            values[i] |= planes[start + i] << 8 * (start // n)
+
+
+@compiled
 def join_runs(planes, num_rows, width, values):
     """Put numbers together from their bytes, and see whether they are runs that fill every row exactly.
 
     Args:
-        planes: The lowest bytes of all numbers, then the next ones, 1 to 4 of each, shape (bytes * n,) uint8.
+        planes: As for `join_planes`.
         num_rows: Rows of all maps. The first numbers are the runs in each, then come all lengths, then all labels + 1.
         width: Pixels in a row.
         values: Where the numbers go, and the labels as they are, shape (n,) uint32.
@@ -45,17 +65,8 @@ def join_runs(planes, num_rows, width, values):
     Returns:
         Whether they fit.
     """
-    n = len(values)
-    if len(planes) == 2 * n:  # as nearly always: one pass is twice as fast as two
-        for i in range(n):
-            values[i] = planes[i] | planes[n + i] << 8
-    else:
-        for i in range(n):
-            values[i] = planes[i]
-        for start in range(n, len(planes), max(1, n)):
-            for i in range(n):
-                values[i] |= planes[start + i] << 8 * (start // n)
-    run, end = num_rows, num_rows + (n - num_rows) // 2
+    join_planes(planes, values)
+    run, end = num_rows, num_rows + (len(values) - num_rows) // 2
     for row in range(num_rows):
         if values[row] > end - run:
             return False
@@ -67,6 +78,6 @@ def join_runs(planes, num_rows, width, values):
         run += values[row]
         if filled != width:
             return False
-    for i in range(end, n):
+    for i in range(end, len(values)):
         values[i] -= 1
     return run == end
