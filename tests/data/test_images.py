@@ -369,26 +369,6 @@ def test_damage_to_the_pixels_of_a_jpeg_is_found_when_they_are_decoded(tmp_path:
         stored(data[:100])
 
 
-def test_a_plain_jpeg_is_read_once():
-    picture = np.random.default_rng(0).integers(0, 256, (800, 1120, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG")
-    file = CountingFile(buffer.getvalue())
-    image = open_image(file, channels=3, max_pixels=10**6)
-    image.pixels(8)
-    image.pixels(1)
-    assert file.num_read <= len(buffer.getvalue()) + 4
-
-
-class CountingFile(io.BytesIO):
-    num_read = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
-        self.num_read += len(data)
-        return data
-
-
 def test_too_large_jpeg_is_refused_at_opening():
     with pytest.raises(UnreadableImage, match="it has 112 x 80 = 8,960 pixels, more than the 8,959 allowed"):
         stored(jpeg_of_noise(112, 80), max_pixels=8_959)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from rmae.data.images import open_image
 from rmae.data.jpeg import decode_jpeg
 
 PICTURE = data.chelsea()  # (300, 451, 3)
@@ -61,3 +62,23 @@ def test_what_is_damaged_is_left_to_pillow():
 
 def test_another_size_than_the_one_announced_is_left_to_pillow():
     assert decode_jpeg(encode(PICTURE), (300, 450), channels=3, reduction=1) is None
+
+
+def test_a_plain_jpeg_is_read_once():
+    picture = np.random.default_rng(0).integers(0, 256, (800, 1120, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG")
+    file = CountingFile(buffer.getvalue())
+    image = open_image(file, channels=3, max_pixels=10**6)
+    image.pixels(8)
+    image.pixels(1)
+    assert file.num_read <= len(buffer.getvalue()) + 4
+
+
+class CountingFile(io.BytesIO):
+    num_read = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.num_read += len(data)
+        return data

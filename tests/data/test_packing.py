@@ -382,8 +382,7 @@ SAM_SENTENCE = "Segment Anything works on a GPU, .* make its regions first"
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, Any], sentence: str):
-    with pytest.raises(ValueError, match=sentence):
-        Packing(**settings)
+    pytest.raises(ValueError, Packing, **settings).match(sentence)
 
 
 @pytest.mark.parametrize(
@@ -399,11 +398,3 @@ def test_regions_that_are_not_there_are_told_before_there_is_a_folder(
     with pytest.raises(ValueError, match=sentence):
         pack(photo_folder(1), tmp_path / "packed", regions=regions)
     assert not (tmp_path / "packed").exists()
-
-
-def test_a_shard_that_is_gone_is_named(tmp_path: Path, photo_folder):
-    images = photo_folder(3)
-    pack_images(images, tmp_path / "packed", Packing(images_per_shard=1, num_workers=0))
-    (tmp_path / "packed" / "shard-000001.tar").unlink()
-    with pytest.raises(ValueError, match=r"shard-000001\.tar is missing; bring it back, or delete .* and pack anew"):
-        pack_images(images, tmp_path / "packed", Packing(images_per_shard=1, num_workers=0))

@@ -210,3 +210,11 @@ def test_webdataset_and_tarfile_read_the_shards(photo_folder: MakeFolder, tmp_pa
         sizes = {size: facts[size] for size in ("num_maps", "height", "width")}
         label_maps = LabelRuns.unpack(sample["regions"], **sizes).label_maps()
         np.testing.assert_array_equal(label_maps, shards.regions(name).label_maps())
+
+
+def test_a_shard_that_is_gone_is_named(tmp_path: Path, photo_folder):
+    images = photo_folder(3)
+    pack_images(images, tmp_path / "packed", Packing(images_per_shard=1, num_workers=0))
+    (tmp_path / "packed" / "shard-000001.tar").unlink()
+    with pytest.raises(ValueError, match=r"shard-000001\.tar is missing; bring it back, or delete .* and pack anew"):
+        pack_images(images, tmp_path / "packed", Packing(images_per_shard=1, num_workers=0))
