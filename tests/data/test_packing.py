@@ -382,7 +382,8 @@ SAM_SENTENCE = "Segment Anything works on a GPU, .* make its regions first"
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, Any], sentence: str):
-    pytest.raises(ValueError, Packing, **settings).match(sentence)
+    with pytest.raises(ValueError, match=sentence):
+        Packing(**settings)
 
 
 @pytest.mark.parametrize(
@@ -392,9 +393,7 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], sentence: str):
         (Stored(path="nowhere"), "there is no region store nowhere; make one with rmae regions make"),
     ],
 )
-def test_regions_that_are_not_there_are_told_before_there_is_a_folder(
-    regions: Any, sentence: str, photo_folder: MakeFolder, tmp_path: Path
-):
+def test_missing_regions_are_told_before_there_is_a_folder(regions: Any, sentence: str, photo_folder, tmp_path: Path):
     with pytest.raises(ValueError, match=sentence):
         pack(photo_folder(1), tmp_path / "packed", regions=regions)
     assert not (tmp_path / "packed").exists()
