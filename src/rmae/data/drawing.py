@@ -49,10 +49,10 @@ def draw_regions(
     chances = generator.random(num_regions)
 
     def draw_from(labels: np.ndarray) -> bool:
+        box, shares = tuple(crop[:4]), (float(area[0]), float(area[1]))
         return draw_packed(
-            runs.counts, runs.lengths, labels, runs.width, *crop, width, float(area[0]), float(area[1]), num_visible,
-            chances, drawn,
-        )  # fmt: skip
+            runs.counts, runs.lengths, labels, runs.width, box, crop.flip, width, shares, num_visible, chances, drawn
+        )
 
     if not draw_from(runs.labels):
         draw_from(runs.dense_labels())

@@ -120,10 +120,7 @@ def fill_packed(counts, lengths, labels, rows_before, columns_before, flip, slot
 
 
 @compiled
-def draw_packed(
-    counts, lengths, labels, image_width, top, left, height, width, flip, num_columns, low, high, num_visible, chances,
-    packed,
-):  # fmt: skip
+def draw_packed(counts, lengths, labels, image_width, box, flip, num_columns, area, num_visible, chances, packed):
     """Draw regions of a crop, and set their pixels as bits.
 
     Args:
@@ -131,14 +128,10 @@ def draw_packed(
         lengths: Pixels of each run, row after row.
         labels: Label of each run; negative ones are no region.
         image_width: W in pixels.
-        top: First row of the crop.
-        left: Its first column.
-        height: Its rows.
-        width: Its columns.
+        box: First row and column of the crop, and its rows and columns.
         flip: Whether it is mirrored left to right.
         num_columns: w, pixels in a row of the result.
-        low: Smallest share of the h x w pixels that a region may cover.
-        high: Largest share.
+        area: Smallest and largest share of the h x w pixels that a region may cover.
         num_visible: Visible pixels before each column of the crop that is not mirrored, shape (h, w + 1); if there are
             no rows, nothing has to be visible.
         chances: What decides which regions are drawn, shape (R,) float64, uniform in [0, 1).
@@ -147,6 +140,7 @@ def draw_packed(
     Returns:
         False if labels are so large that they must be numbered anew first; nothing is drawn then.
     """
+    top, left, height, width = box
     num_labels = 1
     for i in range(len(labels)):
         num_labels = max(num_labels, labels[i] + 1)
@@ -162,7 +156,7 @@ def draw_packed(
         mark_visible(counts, lengths, labels, rows_before, columns_before, num_visible, visible)
         num_pixels *= visible
     shares = num_pixels.ravel() / (num_rows * num_columns)
-    candidates = np.flatnonzero((shares > 0) & (shares >= low) & (shares <= high))
+    candidates = np.flatnonzero((shares > 0) & (shares >= area[0]) & (shares <= area[1]))
     if len(candidates) == 0:
         return True
     picked = pick(candidates, chances)
