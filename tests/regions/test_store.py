@@ -186,7 +186,10 @@ def test_a_database_of_another_program_is_refused(path: Path):
 @pytest.mark.parametrize("version", [0, 1, 99])
 def test_another_format_version_is_refused(version: int, path: Path):
     execute(path, f"PRAGMA user_version = {version}")
-    assert refusal(path) == f"{path} is a region store of format version {version}; this rmae reads 2: delete it and make it anew"
+    assert (
+        refusal(path)
+        == f"{path} is a region store of format version {version}; this rmae reads 2: delete it and make it anew"
+    )
 
 
 @pytest.mark.parametrize(

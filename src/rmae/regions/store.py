@@ -151,8 +151,8 @@ def read_header(connection: sqlite3.Connection, path: Path) -> StoreHeader:
         raise ValueError(f"{path} is no region store: it is empty, or another program's database")
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"{path} is a region store of format version {version}; this rmae reads {FORMAT_VERSION}: delete it and make "
-            "it anew"
+            f"{path} is a region store of format version {version}; this rmae reads {FORMAT_VERSION}: delete it and "
+            "make it anew"
         )
     with _damage_explained(path):
         rows = connection.execute("SELECT header FROM header").fetchall()
