@@ -14,7 +14,7 @@ from rmae.config import DataConfig, ModelConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
-from rmae.data.samples import Batch, PretrainSamples
+from rmae.data.samples import Batch, PretrainSamples, collate
 
 ORDER = BatchOrder(
     num_samples=6, batch_size=2, steps_per_update=1, rank=0, world_size=1, seed=3, first_update=0, num_updates=5
@@ -31,7 +31,7 @@ def samples(
 
 
 def batches(samples: PretrainSamples, order: BatchOrder, num_workers: int) -> list[Batch]:
-    with open_batches(samples, order, num_workers=num_workers, pin_memory=False) as iterator:
+    with open_batches(samples, order, collate=collate, num_workers=num_workers, pin_memory=False) as iterator:
         return list(iterator)
 
 
@@ -58,7 +58,7 @@ def test_batches_do_not_depend_on_workers(samples: PretrainSamples):
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_batches_of_workers_come_in_memory_that_is_shared(samples: PretrainSamples, num_workers: int):
     """They are not copied once more on their way here."""
-    with open_batches(samples, ORDER, num_workers=num_workers, pin_memory=False) as iterator:
+    with open_batches(samples, ORDER, collate=collate, num_workers=num_workers, pin_memory=False) as iterator:
         for batch in iterator:
             tensors = [tensor for tensor in batch if isinstance(tensor, torch.Tensor)]
             assert len(tensors) == 3
@@ -87,9 +87,9 @@ def test_global_generators_are_not_touched(samples: PretrainSamples, num_workers
 
 
 def test_to_device_hands_batches_on_in_order(samples: PretrainSamples):
-    with open_batches(samples, ORDER, num_workers=0, pin_memory=False) as batches:
+    with open_batches(samples, ORDER, collate=collate, num_workers=0, pin_memory=False) as batches:
         moved = [batch.images for batch in to_device(batches, torch.device("cpu"))]
-    with open_batches(samples, ORDER, num_workers=0, pin_memory=False) as batches:
+    with open_batches(samples, ORDER, collate=collate, num_workers=0, pin_memory=False) as batches:
         assert all(torch.equal(one, batch.images) for one, batch in zip(moved, batches, strict=True))
 
 
@@ -105,7 +105,7 @@ def test_leaving_does_not_wait_for_busy_workers(
     photo_folder: Callable[[int], ImageSet], quick_data: DataConfig, small_model: ModelConfig
 ):
     slow = PretrainSamples(photo_folder(6), data=replace(quick_data, regions=SlowSource()), model=small_model, seed=3)
-    with open_batches(slow, ORDER, num_workers=2, pin_memory=False):
+    with open_batches(slow, ORDER, collate=collate, num_workers=2, pin_memory=False):
         workers = multiprocessing.active_children()
         assert len(workers) == 2
         time.sleep(1)  # by now both are at their first image

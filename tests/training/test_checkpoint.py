@@ -1,6 +1,7 @@
 import torch
 
 from rmae import RunConfig, build_model, load
+from rmae.config_json import config_to_json
 from rmae.training.checkpoint import (
     RunProgress,
     prune_checkpoints,
@@ -25,7 +26,7 @@ def trained(config, seed):
 def test_model_optimiser_and_progress_come_back(config, tmp_path):
     model, optimizer = trained(config, seed=1)
     progress = RunProgress(3, (0.1, 0.2, 0.3, 0.4), 2)
-    save_checkpoint(tmp_path / "checkpoints", model, optimizer, progress, config.model)
+    save_checkpoint(tmp_path / "checkpoints", model, optimizer, progress, {"model": config_to_json(config.model)})
 
     other_model, other_optimizer = trained(config, seed=2)
     assert read_progress(tmp_path) == progress
@@ -43,7 +44,13 @@ def test_a_run_goes_on_from_the_checkpoint_that_was_chosen(config, tmp_path):
     models = {}
     for update in (3, 5):
         models[update], optimizer = trained(config, seed=update)
-        save_checkpoint(tmp_path / "checkpoints", models[update], optimizer, RunProgress(update), config.model)
+        save_checkpoint(
+            tmp_path / "checkpoints",
+            models[update],
+            optimizer,
+            RunProgress(update),
+            {"model": config_to_json(config.model)},
+        )
     other_model, other_optimizer = trained(config, seed=2)
     restore_checkpoint(tmp_path, other_model, other_optimizer, RunProgress(3))
     assert torch.equal(other_model.encoder.cls_token, models[3].encoder.cls_token)
@@ -51,7 +58,9 @@ def test_a_run_goes_on_from_the_checkpoint_that_was_chosen(config, tmp_path):
 
 def test_a_checkpoint_is_a_model(config, tmp_path):
     model, optimizer = trained(config, seed=1)
-    checkpoint = save_checkpoint(tmp_path / "checkpoints", model, optimizer, RunProgress(3), config.model)
+    checkpoint = save_checkpoint(
+        tmp_path / "checkpoints", model, optimizer, RunProgress(3), {"model": config_to_json(config.model)}
+    )
     for source in (checkpoint, tmp_path):
         loaded = load(source)
         assert torch.equal(loaded.encoder.cls_token, model.encoder.cls_token)
@@ -68,7 +77,7 @@ def test_the_newest_are_kept_and_every_mth(tmp_path):
 def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path):
     model, optimizer = trained(config, seed=1)
     checkpoints = tmp_path / "checkpoints"
-    save_checkpoint(checkpoints, model, optimizer, RunProgress(3), config.model)
+    save_checkpoint(checkpoints, model, optimizer, RunProgress(3), {"model": config_to_json(config.model)})
     (checkpoints / ".update_000000006.partial").mkdir()
     assert read_progress(tmp_path).update == 3
     prune_checkpoints(checkpoints, config.run)
@@ -76,7 +85,7 @@ def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path)
 
 
 def test_without_a_checkpoint_a_run_begins_at_the_beginning(config, tmp_path):
-    assert read_progress(tmp_path) == RunProgress(0, (0.0, 0.0, 0.0, 0.0), 0)
+    assert read_progress(tmp_path) == RunProgress(0, (), 0)
     model, optimizer = trained(config, seed=1)
     before = model.encoder.cls_token.clone()
     restore_checkpoint(tmp_path, model, optimizer, RunProgress())

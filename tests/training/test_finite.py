@@ -3,6 +3,7 @@ import torch
 
 from rmae.training.finite import FiniteGuard
 
+NAMES = ("loss", "pixel_loss", "region_loss")
 GOOD = torch.tensor([2.0, 1.0, 1.0, 0.5])
 
 
@@ -14,7 +15,7 @@ GOOD = torch.tensor([2.0, 1.0, 1.0, 0.5])
     ],
 )
 def test_the_first_bad_update_is_remembered(values, what):
-    guard = FiniteGuard(torch.device("cpu"))
+    guard = FiniteGuard(torch.device("cpu"), NAMES)
     guard.check(2, GOOD)
     assert guard.first_bad() is None
     assert guard.found_inf == 0
@@ -32,7 +33,7 @@ def test_the_first_bad_update_is_remembered(values, what):
 def test_fused_adamw_leaves_everything_alone_while_the_flag_is_set():
     weight = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.AdamW([weight], fused=True)
-    guard = FiniteGuard(torch.device("cpu"))
+    guard = FiniteGuard(torch.device("cpu"), NAMES)
     optimizer.found_inf = guard.found_inf
 
     weight.grad = torch.ones(3)

@@ -7,7 +7,7 @@ import rmae
 from rmae.config import LossConfig
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
-from rmae.data.samples import PretrainSamples
+from rmae.data.samples import PretrainSamples, collate
 from rmae.training.finite import FiniteGuard
 from rmae.training.optimizer import build_optimizer
 from rmae.training.step import PretrainStep
@@ -24,7 +24,7 @@ def test_a_step_never_makes_the_host_wait(config, change, choice):
     device = torch.device("cuda")
     model = rmae.build_model(config.model, generator=torch.Generator().manual_seed(0)).to(device)
     optimizer = build_optimizer(model, config.optimizer)
-    guard = FiniteGuard(device)
+    guard = FiniteGuard(device, ("loss", "pixel_loss", "region_loss"))
     optimizer.found_inf = guard.found_inf
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, device=device)
     packed = torch.randint(0, 256, (4, 3, 32, 4), dtype=torch.uint8, device=device)
@@ -58,12 +58,12 @@ def test_batches_arrive_whole_while_the_device_works(config, images):
         num_updates=12,
     )  # fmt: skip
     device, work = torch.device("cuda"), torch.randn(2048, 2048, device="cuda")
-    with open_batches(samples, order, num_workers=2, pin_memory=True) as loaded:
+    with open_batches(samples, order, collate=collate, num_workers=2, pin_memory=True) as loaded:
         arrived = []
         for batch in to_device(loaded, device):
             work = (work @ work).clamp(-1, 1)  # copies and their uses must wait for each other, and for nothing else
             arrived.append([None if tensor is None else tensor + 0 for tensor in batch.tensors()])
-    with open_batches(samples, order, num_workers=0, pin_memory=False) as expected:
+    with open_batches(samples, order, collate=collate, num_workers=0, pin_memory=False) as expected:
         for tensors, batch in zip(arrived, expected, strict=True):
             for tensor, other in zip(tensors, batch.tensors(), strict=True):
                 assert (tensor is None and other is None) or torch.equal(tensor.cpu(), other)

@@ -8,20 +8,21 @@ from rmae.training.run_folder import RunFolder
 
 
 def metrics(update):
-    return Metrics(update, 0.5, 2.0, 1.5, None, 0.1, 1e-3, 100.0, 0)
+    losses = {"loss": 2.0, "pixel_loss": 1.5, "region_loss": None}
+    return Metrics(update, 0.5, losses, 0.1, 1e-3, 100.0, 0)
 
 
 def test_lines_come_back_and_resuming_drops_those_from_after_the_checkpoint(tmp_path):
     folder = RunFolder(tmp_path)
     log = MetricLog(folder, 0)
     for update in (2, 4, 6):
-        log.add(metrics(update))
+        log.add(metrics(update).line())
     log.close()
     with folder.metrics.open("a") as file:
         file.write('{"update": 8, "lo')  # a kill in the middle of a line
 
     log = MetricLog(folder, 4)
-    log.add(metrics(6))
+    log.add(metrics(6).line())
     log.close()
 
     assert [line["update"] for line in read_metrics(folder.metrics)] == [2, 4, 6]

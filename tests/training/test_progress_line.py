@@ -6,7 +6,8 @@ def show(capsys, *, shown=True, skipped=0, region_loss=0.25):
     line = ProgressLine(400, 0, 32, shown=shown)
     with line:
         line.advance()
-        line.show(Metrics(20, 1.0, 1.0, 0.75, region_loss, 0.1, 1e-3, 64.0, skipped))
+        losses = {"loss": 1.0, "pixel_loss": 0.75, "region_loss": region_loss}
+        line.show(Metrics(20, 1.0, losses, 0.1, 1e-3, 64.0, skipped))
     return capsys.readouterr().out
 
 

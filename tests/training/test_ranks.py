@@ -208,8 +208,10 @@ class Told:
         return [self.other, value]
 
 
-def test_a_signal_to_any_process_reaches_all(config, images, tmp_path):
-    told = News(config, images, RunFolder(tmp_path), Told([], signal.SIGTERM)).share(StopSignal())
+def test_a_signal_to_any_process_reaches_all(images, tmp_path):
+    told = News(RunFolder(tmp_path), Told([], signal.SIGTERM), num_images=len(images.names), max_bad_share=0.05).share(
+        StopSignal()
+    )
     assert told is signal.SIGTERM
 
 

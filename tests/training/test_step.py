@@ -57,7 +57,7 @@ def test_a_step_never_asks_for_a_value(chosen, images):
     device = torch.device("meta")
     with device:
         model = rmae.build_model(chosen.model)
-    guard = FiniteGuard(device)
+    guard = FiniteGuard(device, ("loss", "pixel_loss", "region_loss"))
 
     losses = step_of(chosen, model).to(device)(*batch_of(chosen, images).to(device).tensors())
     losses.total.backward()

@@ -4,7 +4,7 @@ import re
 import matplotlib as mpl
 import pytest
 
-from rmae.visual.curves import logged_values, loss_curves
+from rmae.visual.curves import PRETRAINING, logged_values, training_curves
 
 LINES = [
     {"update": 20, "pixel_loss": 0.9, "region_loss": 0.6, "lr": 1e-4},
@@ -17,7 +17,7 @@ def _labels(html: str) -> list[str]:
 
 
 def test_each_logged_quantity_has_a_drawing_that_says_how_it_went() -> None:
-    assert _labels(loss_curves(LINES)) == [
+    assert _labels(training_curves(LINES, PRETRAINING)) == [
         "Pixel loss against update: 0.9 at update 20, 0.5 at 40",
         "Region loss against update: 0.6 at update 20, 0.3 at 40",
         "Learning rate against update: 0.0001 at update 20, 5e-05 at 40",
@@ -27,25 +27,28 @@ def test_each_logged_quantity_has_a_drawing_that_says_how_it_went() -> None:
 @pytest.mark.parametrize("absent", [{}, {"region_loss": None}, {"region_loss": math.nan}])
 def test_what_was_not_logged_is_not_drawn(absent: dict[str, float | None]) -> None:
     lines = [{"update": 20, "pixel_loss": 0.9, "lr": 1e-4, **absent}]
-    assert [label.split(" against")[0] for label in _labels(loss_curves(lines))] == ["Pixel loss", "Learning rate"]
+    assert [label.split(" against")[0] for label in _labels(training_curves(lines, PRETRAINING))] == [
+        "Pixel loss",
+        "Learning rate",
+    ]
 
 
 def test_one_line_is_enough() -> None:
-    assert len(_labels(loss_curves(LINES[:1]))) == 3
+    assert len(_labels(training_curves(LINES[:1], PRETRAINING))) == 3
 
 
 def test_without_metrics_there_is_a_sentence() -> None:
-    html = loss_curves([])
+    html = training_curves([], PRETRAINING)
     assert "No metrics" in html
     assert "<svg" not in html
 
 
 def test_the_drawing_is_the_same_each_time() -> None:
-    assert loss_curves(LINES) == loss_curves(LINES)
+    assert training_curves(LINES, PRETRAINING) == training_curves(LINES, PRETRAINING)
 
 
 def test_ids_are_unique_and_every_reference_has_its_id() -> None:
-    html = loss_curves(LINES)
+    html = training_curves(LINES, PRETRAINING)
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     references = re.findall(r'(?:href="|url\()#([^")]+)', html)
@@ -54,7 +57,7 @@ def test_ids_are_unique_and_every_reference_has_its_id() -> None:
 
 
 def test_colours_come_from_the_page() -> None:
-    html = loss_curves(LINES)
+    html = training_curves(LINES, PRETRAINING)
     assert "#00f1" not in html  # the stand-ins are all replaced
     for colour in ("var(--pixel)", "var(--region)", "var(--muted)", "var(--line)", "currentColor"):
         assert colour in html
@@ -62,7 +65,7 @@ def test_colours_come_from_the_page() -> None:
 
 def test_drawing_leaves_matplotlib_as_it_was() -> None:
     before = dict(mpl.rcParams)
-    loss_curves(LINES)
+    training_curves(LINES, PRETRAINING)
     assert dict(mpl.rcParams) == before
 
 

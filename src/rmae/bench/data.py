@@ -321,7 +321,7 @@ def _compare_rates(
 
 
 def _images_per_s(samples: PretrainSamples, order: BatchOrder, num_workers: int, seconds: float) -> float:
-    with open_batches(samples, order, num_workers=num_workers, pin_memory=False) as batches:
+    with open_batches(samples, order, collate=collate, num_workers=num_workers, pin_memory=False) as batches:
         for _ in range(max(1, 2 * num_workers)):  # what is made while the workers start
             next(batches)
         start, number = time.perf_counter(), 0

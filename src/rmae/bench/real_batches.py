@@ -17,7 +17,7 @@ from rmae.config import PretrainConfig
 from rmae.data.layouts import split_images
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
-from rmae.data.samples import Batch, PretrainSamples
+from rmae.data.samples import Batch, PretrainSamples, collate
 from rmae.data.training_regions import make_training_regions, with_region_store
 
 _ENDLESS = 10**9  # updates
@@ -66,7 +66,9 @@ def prepare_real_batches(
 def _open(samples: PretrainSamples, config: PretrainConfig, device: torch.device) -> Iterator[RealBatches]:
     order = endless_order(samples, config)
     num_workers = len(os.sched_getaffinity(0)) if config.data.num_workers is None else config.data.num_workers
-    with open_batches(samples, order, num_workers=num_workers, pin_memory=device.type == "cuda") as loaded:
+    with open_batches(
+        samples, order, collate=collate, num_workers=num_workers, pin_memory=device.type == "cuda"
+    ) as loaded:
         yield RealBatches(to_device(loaded, device), 2 * num_workers)
 
 

@@ -48,7 +48,7 @@ class TrainingStep:
             torch.compile(step, fullgraph=True) if compiled else step,  # pyright: ignore[reportArgumentType]
             self._optimizer,
         )
-        self._guard = FiniteGuard(fabric.device)
+        self._guard = FiniteGuard(fabric.device, ("loss", "pixel_loss", "region_loss"))
         self._optimizer.found_inf = self._guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]
         self._updates = count()
         self.batch = example_batch(model, batch_size=batch_size, device=fabric.device)

@@ -2,27 +2,50 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import c_bool
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
 from types import FrameType
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from rmae.data.order import BatchOrder
-from rmae.data.samples import Batch, PretrainSamples, collate
 
 _MAX_SAMPLES_AHEAD = 16_384  # in batches that workers make before they are asked for; 3.3 GB at 224 pixels
 
 
+class DeviceBatch(Protocol):
+    """A batch that can be moved to a device."""
+
+    def tensors(self) -> tuple[Any, ...]:
+        """What is on the device: tensors, lists of them, or None."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device; from pinned memory to a GPU without waiting for it."""
+        ...
+
+
+S = TypeVar("S")
+B = TypeVar("B")
+Moved = TypeVar("Moved", bound=DeviceBatch)
+
+
 @contextmanager
 def open_batches(
-    samples: PretrainSamples, order: BatchOrder, *, num_workers: int, pin_memory: bool
-) -> Iterator[Iterator[Batch]]:
+    samples: Dataset[S],
+    order: BatchOrder,
+    *,
+    collate: Callable[[Sequence[S]], B],
+    num_workers: int,
+    pin_memory: bool,
+) -> Iterator[Iterator[B]]:
     """Iterate over the micro-batches of an order; the workers end with the block, whatever ends it.
 
     Workers leave SIGINT and SIGTERM to the main process, and global random generators are not touched.
@@ -30,6 +53,7 @@ def open_batches(
     Args:
         samples: Where samples come from.
         order: Which ones, when.
+        collate: From the samples of a micro-batch to the batch.
         num_workers: Processes that make samples; 0 = this one. The batches are the same for any number.
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
     """
@@ -56,7 +80,7 @@ def open_batches(
             batches._shutdown_workers()
 
 
-def _received(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _received(batches: Iterator[B]) -> Iterator[B]:
     """Hand batches on; where a worker died in the middle of one, say so instead of what its socket says."""
     try:
         yield from batches
@@ -82,7 +106,7 @@ def _handle_signals(may_end: c_bool, worker_id: int) -> None:
     signal.signal(signal.SIGTERM, end)
 
 
-def to_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+def to_device(batches: Iterator[Moved], device: torch.device) -> Iterator[Moved]:
     """Move batches as they are stored; to a GPU, while it works on what it was given before.
 
     Args:
@@ -101,7 +125,14 @@ def to_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]
         with torch.cuda.stream(copying):
             copied = batch.to(device)
         computing.wait_stream(copying)
-        for tensor in copied.tensors():
-            if tensor is not None:
-                tensor.record_stream(computing)  # its memory is not given to the next copy before it was used
+        for tensor in _leaves(copied.tensors()):
+            tensor.record_stream(computing)  # its memory is not given to the next copy before it was used
         yield copied
+
+
+def _leaves(tensors: Any) -> Iterator[Tensor]:
+    if isinstance(tensors, Tensor):
+        yield tensors
+    elif tensors is not None:
+        for part in tensors:
+            yield from _leaves(part)

@@ -16,12 +16,11 @@ from rmae.data.drawing import draw_regions
 from rmae.data.image_set import ImageSet
 from rmae.data.images import StoredImage, UnreadableImage, check_channels
 from rmae.data.masking import region_biased_permutation, uniform_permutation, visible_pixels
-from rmae.data.order import SampleKey, sample_generator
+from rmae.data.order import SampleKey
 from rmae.data.region_reader import RegionReader, open_regions
 from rmae.data.skips import Skipped
+from rmae.data.training_samples import make_or_replace
 from rmae.regions.label_runs import LabelRuns
-
-_MAX_ATTEMPTS = 50
 
 
 class Sample(NamedTuple):
@@ -98,33 +97,24 @@ class PretrainSamples(Dataset[Sample]):
             ValueError: Fifty images in a row could not be used.
             WrongRegionSource: The region source gave something else than label maps.
         """
-        names = self._images.names
-        name = self.name_of(key)
-        skipped: list[Skipped] = []
-        for attempt in range(_MAX_ATTEMPTS):
-            generator = sample_generator(self._seed, key, attempt)
-            if attempt:
-                name = names[generator.integers(len(names))]
-            try:
-                return self._make(name, generator, tuple(skipped))
-            except UnreadableImage as error:
-                skipped.append(Skipped(name, str(error)))
-        raise ValueError(
-            f"{_MAX_ATTEMPTS} images drawn in a row from {self._images.root} could not be used; "
-            f"the last, {name}: {skipped[-1].reason}"
+        first = key.index // self._data.crops_per_image
+        made = make_or_replace(
+            self._make, self._images.names, first, key=key, seed=self._seed, where=str(self._images.root)
         )
+        return made.sample._replace(skipped=made.skipped)
 
     def name_of(self, key: SampleKey) -> str:
         """Name of the image that a sample is made of if it can be used."""
         return self._images.names[key.index // self._data.crops_per_image]
 
-    def _make(self, name: str, generator: np.random.Generator, skipped: tuple[Skipped, ...]) -> Sample:
+    def _make(self, index: int, generator: np.random.Generator) -> Sample:
         """Make a sample of an image, with every random choice in it: crop, permutations and regions."""
+        name = self._images.names[index]
         with self.open(name) as image:
             crop = self.draw_crop(image, generator)
             pixels = decode_crop(image, crop, self._model.image_hw)
             runs = self.read_regions(image, name)
-        return Sample(pixels, *self.draw_regions(runs, crop, generator), skipped)
+        return Sample(pixels, *self.draw_regions(runs, crop, generator), ())
 
     # The stages of making a sample, each to be called as in `_make`; `bench/data.py` times them one by one.
 

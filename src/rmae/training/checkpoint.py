@@ -1,17 +1,15 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from rmae.config import ModelConfig, RunConfig
-from rmae.config_json import config_to_json
+from rmae.config import RunConfig
 from rmae.models.weights import CHECKPOINTS, newest_checkpoint, read_scalars, read_tensors, write_folder
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class RunProgress(NamedTuple):
@@ -19,35 +17,34 @@ class RunProgress(NamedTuple):
 
     update: int = 0
     """Updates done."""
-    window_sums: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
-    """Sums of the metrics since the last log step."""
+    window_sums: tuple[float, ...] = ()
+    """Sums of the metrics since the last log step; nothing = zeros."""
     window_updates: int = 0
     """Updates since the last log step."""
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress, config: ModelConfig
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress, kept: Mapping[str, Any]
 ) -> Path:
     """Write a checkpoint, whole or not at all.
 
     Args:
         folder: The run's folder of checkpoints.
         model: The plain model.
-        optimizer: AdamW over its parameters.
+        optimizer: Over its parameters; its state are tensors of their shapes, and numbers of steps.
         progress: How far the run is.
-        config: The model's.
+        kept: What else is to be known of the model, as `json.dumps` takes it.
 
     Returns:
         The checkpoint's folder.
     """
     tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
-        for moment in _MOMENTS:
-            if moment in optimizer.state[parameter]:
-                tensors[f"optimizer.{moment}.{name}"] = optimizer.state[parameter][moment]
+        for moment, value in optimizer.state[parameter].items() if parameter in optimizer.state else ():
+            if moment != "step":
+                tensors[f"optimizer.{moment}.{name}"] = value
     checkpoint = folder / _name(progress.update)
-    scalars = {"format": "checkpoint", **progress._asdict(), "model": config_to_json(config)}
-    write_folder(checkpoint, tensors, scalars)
+    write_folder(checkpoint, tensors, {"format": "checkpoint", **progress._asdict(), **kept})
     return checkpoint
 
 
@@ -69,12 +66,12 @@ def read_progress(run: Path) -> RunProgress:
 
 
 def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress) -> None:
-    """Give a model and its AdamW the state of a run's checkpoint.
+    """Give a model and its optimiser the state of a run's checkpoint.
 
     Args:
         run: The run's folder.
         model: The plain model, on its device.
-        optimizer: AdamW over its parameters.
+        optimizer: Over its parameters, as it was saved.
         progress: Of `read_progress`, which tells one checkpoint from another: on a shared file system not every machine
             sees the same newest one. Nothing happens at the start of a run.
 
@@ -85,14 +82,15 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
         return
     checkpoint = run / CHECKPOINTS / _name(progress.update)
     model.load_state_dict(read_tensors(checkpoint, "model."))
-    moments = read_tensors(checkpoint, "optimizer.")
-    for name, parameter in model.named_parameters():
-        if f"exp_avg.{name}" in moments:
-            state = {moment: moments[f"{moment}.{name}"].to(parameter) for moment in _MOMENTS}
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(progress.update), device=parameter.device),
-                **state,
-            }
+    counts_steps = isinstance(optimizer, torch.optim.AdamW)
+    parameters = dict(model.named_parameters())
+    for key, tensor in read_tensors(checkpoint, "optimizer.").items():
+        moment, name = key.split(".", maxsplit=1)
+        parameter = parameters[name]
+        state = optimizer.state[parameter]
+        state[moment] = tensor.to(parameter)
+        if counts_steps:
+            state["step"] = torch.tensor(float(progress.update), device=parameter.device)
 
 
 def prune_checkpoints(folder: Path, config: RunConfig) -> None:

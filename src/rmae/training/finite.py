@@ -18,20 +18,22 @@ class FiniteGuard:
 
     Args:
         device: Where the losses are.
+        loss_names: What the losses are called, the total first; at least one.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, loss_names: tuple[str, ...]) -> None:
+        self._names = loss_names
         self.found_inf = torch.zeros((), device=device)
         """1 from the first bad update on, else 0: what fused AdamW takes under this name."""
         self._first_bad = torch.zeros((), dtype=torch.int64, device=device)
-        self._values = torch.zeros(4, device=device)
+        self._values = torch.zeros(len(loss_names) + 1, device=device)
 
     def check(self, update: int, values: Tensor) -> None:
         """Look at one update, before the optimiser's step.
 
         Args:
             update: Its number, from 0.
-            values: Total, pixel and region loss and the gradient's norm, shape (4,) float32.
+            values: The losses in the order of their names, and the gradient's norm, shape (n + 1,) float32.
         """
         is_bad = values.isfinite().all().logical_not()
         is_first = is_bad & (self.found_inf == 0)
@@ -45,9 +47,11 @@ class FiniteGuard:
 
     def describe(self) -> str:
         """The losses of the first bad update, in words."""
-        total, pixel, region, grad_norm = self._values.tolist()
-        what = "the loss" if not math.isfinite(total) else "the gradient"
+        *losses, grad_norm = self._values.tolist()
+        what = "the loss" if not math.isfinite(losses[0]) else "the gradient"
+        parts = zip(self._names, losses, strict=True)
+        told = [f"{name.replace('_', ' ')} {loss:.4g}" for name, loss in parts][len(losses) > 1 :]  # of parts, no total
         return (
             f"{what} was not finite at update {int(self._first_bad) + 1} "
-            f"(pixel loss {pixel:.4g}, region loss {region:.4g}, gradient norm {grad_norm:.4g})"
+            f"({', '.join(told)}, gradient norm {grad_norm:.4g})"
         )

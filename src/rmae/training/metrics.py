@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,15 +20,26 @@ class Metrics(NamedTuple):
     """Updates done."""
     epoch: float
     """Samples seen over samples in an epoch."""
-    loss: float
-    pixel_loss: float | None
-    region_loss: float | None
+    losses: Mapping[str, float | None]
+    """By name, the total first; None where this run has no such loss."""
     grad_norm: float
     """Before clipping."""
     lr: float
     images_per_s: float
     skipped: int
     """Images that could not be read so far."""
+
+    def line(self) -> dict[str, float | None]:
+        """As a line of `metrics.jsonl` has it."""
+        return {
+            "update": self.update,
+            "epoch": self.epoch,
+            **self.losses,
+            "grad_norm": self.grad_norm,
+            "lr": self.lr,
+            "images_per_s": self.images_per_s,
+            "skipped": self.skipped,
+        }
 
 
 def read_metrics(path: Path) -> list[dict[str, float | None]]:
@@ -43,7 +54,7 @@ class MetricWindow:
 
     Args:
         device: Where the metrics are.
-        sums: Total, pixel and region loss and norm of the gradient, summed before a run was stopped; zeros at a start.
+        sums: The losses and the norm of the gradient, summed before a run was stopped; zeros at a start.
         num_updates: Updates in these sums.
     """
 
@@ -53,7 +64,7 @@ class MetricWindow:
         self._restart_clock()
 
     def add(self, values: Tensor) -> None:
-        """Add one update: total, pixel and region loss and norm of the gradient, shape (4,) float32."""
+        """Add one update: the losses and the norm of the gradient, as many as there are sums, float32."""
         self._sums += values
         self._num_updates += 1
         self._updates_timed += 1
@@ -69,6 +80,10 @@ class MetricWindow:
     def updates_per_s(self) -> float:
         """Speed since the last log step; ask after `means`, which waits for the device."""
         return self._updates_timed / (time.perf_counter() - self._clock)
+
+    def leave_out(self, seconds: float) -> None:
+        """Do not count a time in which nothing was trained."""
+        self._clock += seconds
 
     def restart(self) -> None:
         """Begin the next window."""
@@ -101,16 +116,15 @@ class MetricLog:
         self._file = folder.metrics.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder.tensorboard), purge_step=update + 1)
 
-    def add(self, metrics: Metrics) -> None:
-        """Write one log step."""
+    def add(self, line: Mapping[str, float | None]) -> None:
+        """Write one line, with what happened at its `update`."""
         if not self._writes:
             return
-        values = metrics._asdict()
-        self._file.write(json.dumps(values) + "\n")
+        self._file.write(json.dumps(dict(line)) + "\n")
         self._file.flush()
-        for name, value in values.items():
+        for name, value in line.items():
             if value is not None and name != "update":
-                self._board.add_scalar(name, value, metrics.update)
+                self._board.add_scalar(name, value, line["update"])
 
     def close(self) -> None:
         """Write out what is buffered."""

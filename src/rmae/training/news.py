@@ -3,8 +3,6 @@
 import signal
 from collections.abc import Iterable
 
-from rmae.config import PretrainConfig
-from rmae.data.image_set import ImageSet
 from rmae.data.skips import SkipLog, Skipped
 from rmae.interruption import StopSignal
 from rmae.training.ranks import Ranks
@@ -15,20 +13,17 @@ class News:
     """What processes find by themselves and all must know: images that cannot be used, and signals.
 
     Args:
-        config: The run.
-        images: What it trains on.
         folder: The run's.
         ranks: The processes that tell each other.
+        num_images: Images that the run trains on.
+        max_bad_share: Share of them that may be unusable, in [0, 1].
     """
 
-    def __init__(self, config: PretrainConfig, images: ImageSet, folder: RunFolder, ranks: Ranks) -> None:
+    def __init__(self, folder: RunFolder, ranks: Ranks, *, num_images: int, max_bad_share: float) -> None:
         self._ranks = ranks
         self._found: list[Skipped] = []
         self._skips = SkipLog(
-            folder.skipped_images,
-            num_images=len(images.names),
-            max_bad_share=config.data.max_bad_share,
-            writes=ranks.is_first,
+            folder.skipped_images, num_images=num_images, max_bad_share=max_bad_share, writes=ranks.is_first
         )
 
     @property

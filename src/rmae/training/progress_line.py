@@ -64,11 +64,10 @@ class ProgressLine:
 
 
 def _figures(metrics: Metrics) -> str:
-    figures = [
-        f"{name} {value:.4f}"
-        for name, value in (("pixel loss", metrics.pixel_loss), ("region loss", metrics.region_loss))
-        if value is not None
-    ]
+    parts = list(metrics.losses.items())
+    if len(parts) > 1:
+        parts = parts[1:]  # their sum tells nothing more
+    figures = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in parts if value is not None]
     figures.append(f"{metrics.images_per_s:,.0f} images/s")
     if metrics.skipped:
         figures.append(f"{metrics.skipped:,} images skipped")

@@ -149,7 +149,7 @@ def resume_run(path: Path, config: PretrainConfig, data: str | None, images: Ima
         ValueError: There is no run, the settings differ in more than what may change, or the images are others.
     """
     saved = read_run(path)
-    for knob, (was, wanted) in _differences(saved.settings, config_to_json(config)).items():
+    for knob, (was, wanted) in differences(saved.settings, config_to_json(config)).items():
         if knob not in _MAY_CHANGE:
             raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
     if saved.images != images.fingerprint():
@@ -162,12 +162,13 @@ def resume_run(path: Path, config: PretrainConfig, data: str | None, images: Ima
     return folder
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    differences = {}
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Knobs that differ between two configurations as JSON: by dotted name what each of them says."""
+    found = {}
     for name in old.keys() | new.keys():
         was, wanted = old.get(name), new.get(name)
         if isinstance(was, dict) and isinstance(wanted, dict):
-            differences |= _differences(was, wanted, f"{prefix}{name}.")
+            found |= differences(was, wanted, f"{prefix}{name}.")
         elif was != wanted:
-            differences[prefix + name] = (was, wanted)
-    return differences
+            found[prefix + name] = (was, wanted)
+    return found

@@ -11,17 +11,23 @@ from matplotlib.figure import Figure
 from rmae.visual.inline_svg import GRID, INK, MUTED, PIXEL, REGION, inline_svg
 
 
-class _Panel(NamedTuple):
+class Panel(NamedTuple):
+    """A quantity to draw."""
+
     key: str
+    """What `metrics.jsonl` calls it."""
     title: str
+    """What the page calls it."""
     colour: str
+    """One of `inline_svg`'s."""
 
 
-_PANELS = (
-    _Panel("pixel_loss", "Pixel loss", PIXEL),
-    _Panel("region_loss", "Region loss", REGION),
-    _Panel("lr", "Learning rate", MUTED),
+PRETRAINING = (
+    Panel("pixel_loss", "Pixel loss", PIXEL),
+    Panel("region_loss", "Region loss", REGION),
+    Panel("lr", "Learning rate", MUTED),
 )
+"""What a pre-training run logs."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9.5,
@@ -30,18 +36,19 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def loss_curves(metrics: Sequence[Mapping[str, Any]]) -> str:
-    """Draw each loss and the learning rate against the number of updates.
+def training_curves(metrics: Sequence[Mapping[str, Any]], panels: Sequence[Panel]) -> str:
+    """Draw quantities of a run against the number of updates.
 
     Args:
-        metrics: The lines of `metrics.jsonl`; each has `update`, and any of `pixel_loss`, `region_loss` and `lr`. What
-            is missing, None or not finite is left out.
+        metrics: The lines of `metrics.jsonl`; each has `update`, and any of the quantities. What is missing, None or
+            not finite is left out.
+        panels: The quantities, in the order to draw them.
 
     Returns:
         HTML: one SVG for each quantity that was logged, or a sentence if none was.
     """
     drawn = []
-    for panel in _PANELS:
+    for panel in panels:
         points = logged_values(metrics, panel.key)
         if points:
             drawn.append(_draw(panel, points))
@@ -64,7 +71,7 @@ def logged_values(metrics: Sequence[Mapping[str, Any]], key: str) -> list[tuple[
     return [(update, value) for update, value in pairs if value is not None and math.isfinite(value)]
 
 
-def _draw(panel: _Panel, points: list[tuple[float, float]]) -> str:
+def _draw(panel: Panel, points: list[tuple[float, float]]) -> str:
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(4.4, 2.9), layout="constrained")
         figure.patch.set_alpha(0)
@@ -77,7 +84,7 @@ def _draw(panel: _Panel, points: list[tuple[float, float]]) -> str:
         return inline_svg(figure, prefix=panel.key, label=f"{panel.title} against update: {first}, {last}")
 
 
-def _dress(axes: Axes, panel: _Panel) -> None:
+def _dress(axes: Axes, panel: Panel) -> None:
     axes.set_title(panel.title, loc="left", color=INK, fontsize=11, fontweight="bold", pad=10)
     axes.set_xlabel("update", color=INK)
     axes.set_facecolor("none")

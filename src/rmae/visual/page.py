@@ -1,6 +1,6 @@
 """Pieces of a self-contained HTML page. Every string that is not named `html` is escaped here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -110,6 +110,33 @@ def facts(entries: Mapping[str, str]) -> str:
         return ""
     items = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in entries.items())
     return f'<dl class="facts">{"".join(items)}</dl>\n'
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, open_rows: int = 20) -> str:
+    """A table whose first column names its rows; numbers stand to the right in the others.
+
+    Args:
+        columns: What stands in the head.
+        rows: Of each row its cells, as many as there are columns.
+        open_rows: How many rows are shown at once; the others open on a click.
+
+    Returns:
+        HTML.
+    """
+    shown = _table(columns, rows[:open_rows])
+    if len(rows) <= open_rows:
+        return shown
+    more = _table(columns, rows[open_rows:])
+    return f"{shown}<details><summary>{len(rows) - open_rows:,} more rows</summary>{more}</details>\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
+        for row in rows
+    )
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n'
 
 
 def folded(heading: str, text: str) -> str:

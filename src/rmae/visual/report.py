@@ -7,7 +7,7 @@ from html import escape
 from statistics import fmean, median
 from typing import Any
 
-from rmae.visual.curves import logged_values, loss_curves
+from rmae.visual.curves import PRETRAINING, logged_values, training_curves
 from rmae.visual.page import facts, folded, page, paragraph, section, tiles
 from rmae.visual.picture_card import PictureCompletion, RegionCompletion, completion_card, region_legend
 
@@ -109,8 +109,8 @@ def _skipped(num_skipped: int) -> str:
 
 
 def _curves(report: Report) -> str:
-    return paragraph("One point for each line of metrics.jsonl; losses should fall.", style="hint") + loss_curves(
-        report.metrics
+    return paragraph("One point for each line of metrics.jsonl; losses should fall.", style="hint") + training_curves(
+        report.metrics, PRETRAINING
     )
 
 

@@ -103,6 +103,22 @@ figcaption span { color: var(--muted); }
   background: #000000e6; border-radius: 0; cursor: zoom-out;
 }
 
+.table { overflow-x: auto; background: var(--card); border-radius: 14px; box-shadow: var(--shade); }
+.table table { border-collapse: collapse; width: 100%; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
+.table th, .table td { padding: 9px 18px; text-align: right; border-bottom: 1px solid var(--line); }
+.table th:first-child { text-align: left; }
+.table thead th { color: var(--muted); font-weight: 500; font-size: 0.85rem; }
+.table tbody th { font-weight: 500; overflow-wrap: anywhere; }
+.table tbody tr:last-child > * { border-bottom: 0; }
+.table + details { margin-top: 12px; }
+details .table { box-shadow: none; }
+
+.examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(540px, 100%), 1fr)); gap: 20px; }
+.examples .card { margin: 0; }
+.examples h3 { font-size: 0.95rem; margin-bottom: 10px; }
+.examples .hint { font-size: 0.88rem; margin: 10px 0 0; }
+.examples .views { grid-template-columns: repeat(auto-fit, minmax(min(150px, 100%), 1fr)); }
+
 details { padding: 14px 18px; }
 summary { cursor: pointer; font-weight: 500; }
 pre { overflow-x: auto; font-size: 0.85rem; line-height: 1.45; }

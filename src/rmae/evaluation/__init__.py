@@ -1,0 +1,1 @@
+"""Did it help? Downstream tasks, a package each; none imports another."""

@@ -1,0 +1,153 @@
+"""The folder of an evaluation: what stands in it besides what a run has, and when it may be gone on with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+from rmae.config_json import config_to_json
+from rmae.files import write_atomically
+from rmae.training.run_folder import RunFolder, differences, refuse_used_folder
+
+FORMAT_VERSION = 1
+"""Version of the folders and results written here; another one is refused."""
+
+_MAY_CHANGE = {
+    "evaluate_every", "reading.num_workers", "reading.max_bad_share", "optimizer.epochs", "optimizer.updates",
+    "optimizer.accumulate", "optimizer.base_lr", "optimizer.clip_grad", "run.accelerator", "run.devices",
+    "run.num_threads", "run.precision", "run.compile", "run.checkpoint_activations", "run.log_every",
+    "run.checkpoint_every", "run.keep_newest", "run.keep_every",
+}  # fmt: skip
+"""Knobs that a resumed evaluation may set anew."""
+_RESULTS = "results.json"
+
+
+class Score(NamedTuple):
+    """One score over the seeds."""
+
+    mean: float
+    std: float | None
+    """Standard deviation over the seeds, of the sample (n - 1); None where there is one seed."""
+    values: tuple[float, ...]
+    """One a seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What came of an evaluation."""
+
+    task: str
+    """knn, linear, finetune, segment or detect."""
+    encoder: str
+    """What was put to the test."""
+    data: str
+    """The data set."""
+    seeds: tuple[int, ...]
+    """Seeds of the runs."""
+    scores: Mapping[str, Score]
+    """By name, in [0, 1], the headline first; NaN where a score is not defined."""
+    folder: Path
+    """Where everything stands: `report.html`, `results.json`, and a folder a seed where there are several."""
+
+
+def summarise(scores: Sequence[Mapping[str, float]]) -> dict[str, Score]:
+    """Mean and standard deviation of each score over the seeds, which all have the same scores."""
+    return {
+        name: Score(fmean(values), stdev(values) if len(values) > 1 else None, values)
+        for name in scores[0]
+        for values in [tuple(each[name] for each in scores)]
+    }
+
+
+def save_results(evaluation: Evaluation, config: Any, path: Path) -> None:
+    """Write an evaluation and its settings as JSON; scores that are NaN become null."""
+    saved = {
+        "format": "evaluation results",
+        "version": FORMAT_VERSION,
+        "task": evaluation.task,
+        "encoder": evaluation.encoder,
+        "data": evaluation.data,
+        "seeds": list(evaluation.seeds),
+        "scores": {name: score._asdict() for name, score in evaluation.scores.items()},
+        "config": config_to_json(config),
+    }
+    write_atomically(path, json.dumps(_without_nan(saved), indent=2) + "\n")
+
+
+def finished_scores(folder: RunFolder) -> dict[str, float] | None:
+    """The scores of a seed that is through already, by name, or None."""
+    try:
+        saved = json.loads((folder.path / _RESULTS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return {name: float("nan") if s["mean"] is None else s["mean"] for name, s in saved["scores"].items()}
+
+
+def results_file(path: Path) -> Path:
+    """Where the results of an evaluation's folder stand."""
+    return path / _RESULTS
+
+
+def start_evaluation(
+    path: Path, config: Any, *, task: str, encoder: str, data: str, fingerprint: str, resume: bool
+) -> RunFolder:
+    """Make the folder of one seed's evaluation, or open that of an earlier start.
+
+    Args:
+        path: The folder; new or empty unless `resume`.
+        config: The task's configuration.
+        task: Name of the task.
+        encoder: What is put to the test.
+        data: Folder of the data set.
+        fingerprint: Of its pictures and classes.
+        resume: Whether to go on with what is there; nothing may be there yet.
+
+    Raises:
+        ValueError: There is something else in the folder, or what is there differs in more than may change.
+    """
+    folder = RunFolder(path)
+    new = {"task": task, "encoder": encoder, "data": data, "pictures": fingerprint}
+    settings = config_to_json(config)
+    if resume and folder.config.exists():
+        _check_same(folder, new, settings)
+    else:
+        refuse_used_folder(path)
+        path.mkdir(parents=True, exist_ok=True)
+    saved = {"format": "evaluation", "version": FORMAT_VERSION, **new, "config": settings}
+    write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
+    return folder
+
+
+def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, Any]) -> None:
+    try:
+        saved = json.loads(folder.config.read_text(encoding="utf-8"))
+        version = saved["version"] if saved["format"] == "evaluation" else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder.config} does not describe an evaluation ({error})") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(f"there is no evaluation of this version in {folder.path}; choose another folder (--out)")
+    for name in ("task", "encoder", "pictures"):
+        if saved.get(name) != new[name]:
+            raise ValueError(
+                f"the evaluation in {folder.path} has {name} {saved.get(name)}, not {new[name]}; go on with the same, "
+                "or choose another folder (--out)"
+            )
+    for knob, (was, wanted) in differences(saved["config"], settings).items():
+        if knob not in _MAY_CHANGE:
+            raise ValueError(
+                f"the evaluation in {folder.path} has {knob} {was}, not {wanted}; it cannot be changed now"
+            )
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_nan(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_without_nan(each) for each in value]
+        case float() if value != value:
+            return None
+        case _:
+            return value

@@ -1,0 +1,146 @@
+"""A model and its optimiser: trained through Fabric, guarded, saved and gone on with."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from rmae.config import RunConfig
+from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
+from rmae.training.finite import FiniteGuard, NonFiniteError
+from rmae.training.ranks import Ranks
+from rmae.training.run_folder import RunFolder
+
+
+class Learner:
+    """What is trained, plain and as Fabric wraps it; what every training loop does to it stands here once.
+
+    Args:
+        step: From the tensors of a batch to scalar losses, the total first; contains the model.
+        model: Plain: its names are those of checkpoints. Fabric moves it to the device.
+        optimizer: Over its parameters; a group's `lr_scale`, if it has one, multiplies the rate.
+        loss_names: What the losses are called, in their order.
+        folder: The run's; training goes on from its newest checkpoint if there is one.
+        run: Compilation, and which checkpoints are kept.
+        ranks: The processes that train together, each of which has a copy.
+        kept: What each checkpoint also says of the model, as `json.dumps` takes it.
+
+    Raises:
+        ValueError: The newest checkpoint cannot be read or is of another model.
+    """
+
+    def __init__(
+        self,
+        step: nn.Module,
+        *,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss_names: tuple[str, ...],
+        folder: RunFolder,
+        run: RunConfig,
+        ranks: Ranks,
+        kept: Mapping[str, Any],
+    ) -> None:
+        if run.num_threads is not None:
+            torch.set_num_threads(run.num_threads)
+        self.ranks, self.folder, self.run, self.loss_names = ranks, folder, run, loss_names
+        self._model, self._optimizer, self._kept = model, optimizer, kept
+        self.progress = ranks.first_does(lambda: read_progress(folder.path))
+        """How far the run was when this began."""
+        # Fabric takes the compiled wrapper off and puts it back around what it wraps the module in.
+        compiled = cast(nn.Module, torch.compile(step)) if run.compile else step
+        self.step, self._wrapped_optimizer = ranks.fabric.setup(compiled, optimizer)
+        restore_checkpoint(folder.path, model, optimizer, self.progress)
+        self._guard = FiniteGuard(self.device, loss_names)
+        self._takes_flag = isinstance(optimizer, torch.optim.AdamW) and bool(optimizer.defaults["fused"])
+        if self._takes_flag:
+            optimizer.found_inf = self._guard.found_inf  # pyright: ignore[reportAttributeAccessIssue]  # read by the step
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.ranks.fabric.device
+
+    @property
+    def first_update(self) -> int:
+        """Updates done before this one began."""
+        return self.progress.update
+
+    def set_learning_rate(self, lr: float) -> float:
+        """Set the rate of an update, times the scale of each group; returns it."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr * group.get("lr_scale", 1.0)
+        return lr
+
+    def zeros(self) -> Tensor:
+        """Room for the losses of an update, in the order of their names, and for the gradient's norm."""
+        return torch.zeros(len(self.loss_names) + 1, device=self.device)
+
+    def no_sync(self, enabled: bool) -> AbstractContextManager[None]:
+        """Leave gradients of the other processes out while this is entered: not the last step of an update."""
+        return self.ranks.fabric.no_backward_sync(self.step, enabled=enabled)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss to those of earlier steps of the update."""
+        self.ranks.fabric.backward(loss)
+
+    def apply(self, update: int, values: Tensor, clip_grad: float | None) -> None:
+        """Make an update of the weights, unless this or an earlier one is not finite.
+
+        Args:
+            update: Its number, from 0.
+            values: As `zeros`; averaged over the processes in place, and given the gradient's norm before clipping.
+            clip_grad: Largest norm of the gradient; None = no clipping.
+        """
+        self.ranks.average_(values)
+        values[-1] = _clip_gradients(self._model, clip_grad)
+        self._guard.check(update, values)
+        # Fused AdamW looks at the guard's flag on the device; for another optimiser the host has to.
+        if self._takes_flag or not self._guard.found_inf:
+            self._wrapped_optimizer.step()
+        self._wrapped_optimizer.zero_grad()
+
+    def stop_if_not_finite(self) -> None:
+        """Read the guard's flag, the same on all processes; waits for the device.
+
+        Raises:
+            NonFiniteError: A loss or gradient was not finite; a checkpoint holds what stood before that update.
+        """
+        first_bad = self._guard.first_bad()
+        if first_bad is None:
+            return
+        checkpoint = self.save(RunProgress(update=first_bad))
+        raise NonFiniteError(
+            f"{self._guard.describe()}; the weights from before it are in {checkpoint}: go on with a lower --base-lr, "
+            "with --clip-grad 1 or with --precision float32"
+        )
+
+    def save(self, progress: RunProgress) -> Path:
+        """Write a checkpoint, and delete those that are not to be kept; returns its folder."""
+
+        def write() -> Path:
+            checkpoints = self.folder.checkpoints
+            checkpoint = save_checkpoint(checkpoints, self._model, self._optimizer, progress, self._kept)
+            prune_checkpoints(checkpoints, self.run)
+            return checkpoint
+
+        return self.ranks.first_does(write)
+
+
+class TotalLoss(NamedTuple):
+    """The losses of a step that has but one."""
+
+    total: Tensor
+    """Scalar float32."""
+
+
+def _clip_gradients(model: nn.Module, max_norm: float | None) -> Tensor:
+    """Scale gradients down to a norm, if one is given; returns their norm before, on the device."""
+    parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+    if max_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
