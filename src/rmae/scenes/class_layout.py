@@ -1,0 +1,60 @@
+"""Pictures of one shape each, in ImageNet's layout: a folder a class."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from rmae.scenes.new_folder import new_folder
+from rmae.scenes.scene import draw_single
+from rmae.scenes.scene_set import SPLITS, SceneSet
+from rmae.scenes.shapes import SHAPES
+
+
+def make_class_scenes(
+    out: str | Path,
+    *,
+    num_train: int = 400,
+    num_val: int = 100,
+    size_hw: tuple[int, int] = (64, 64),
+    seed: int = 0,
+) -> Path:
+    """Draw pictures of a disc, a square or a triangle over a textured ground, and write them in ImageNet's layout.
+
+    Colours and textures do not depend on the class; the shape alone tells it. A picture depends on size, seed,
+    split and index alone, and the same arguments give the same bytes.
+
+    Args:
+        out: Folder to write, new or empty. It gets `train/CLASS/*.png` and `val/CLASS/*.png`, where a class is `disc`,
+            `square` or `triangle`, each in turn. It appears when all of it is written.
+        num_train: Pictures to train on, of all classes together, 3 to 1,000,000.
+        num_val: Pictures to validate on, of all classes together, 3 to 1,000,000.
+        size_hw: Height and width in pixels, at least 32 each.
+        seed: At least 0.
+
+    Returns:
+        The folder, as an absolute path.
+
+    Raises:
+        ValueError: A number is out of its range, or the folder is a file or not empty.
+
+    Example:
+        >>> import rmae
+        >>> rmae.make_class_scenes("shape-classes", num_train=60, num_val=15)  # doctest: +SKIP
+    """
+    scenes = SceneSet(num_train=num_train, num_val=num_val, size_hw=size_hw, seed=seed)
+    for split in SPLITS:
+        if scenes.num(split) < len(SHAPES):
+            raise ValueError(
+                f"num_{split} is {scenes.num(split)}; it must be at least {len(SHAPES)}, a picture of each class"
+            )
+    out = Path(out).resolve()
+    with new_folder(out) as folder:
+        for split in SPLITS:
+            for name in SHAPES:
+                (folder / split / name).mkdir(parents=True)
+            for index in range(scenes.num(split)):
+                name = SHAPES[index % len(SHAPES)]
+                scene = draw_single(name, scenes.size_hw, scenes.generator(split, index))
+                path = folder / split / name / f"{scenes.number(split, index):012d}.png"
+                Image.fromarray(scene.image).save(path)
+    return out
