@@ -1,0 +1,80 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rmae.config import RunConfig
+from rmae.config.classification import KnnConfig
+from rmae.evaluation.folder import (
+    Evaluation,
+    finished_scores,
+    read_config,
+    results_file,
+    save_results,
+    start_evaluation,
+    summarise,
+)
+
+CONFIG = KnnConfig()
+
+
+def start(path: Path, config=CONFIG, *, resume=False, **changed):
+    known = {"task": "knn", "encoder": "scratch", "data": "/pictures", "fingerprint": "6 pictures"}
+    return start_evaluation(path, config, **known | changed, resume=resume)
+
+
+def test_scores_of_several_seeds_have_a_mean_and_a_standard_deviation():
+    found = summarise([{"top1": 0.5, "top5": 1.0}, {"top1": 0.7, "top5": 1.0}, {"top1": 0.6, "top5": 1.0}])
+    assert list(found) == ["top1", "top5"]
+    assert found["top1"].mean == pytest.approx(0.6)
+    assert found["top1"].std == pytest.approx(0.1)
+    assert found["top1"].values == (0.5, 0.7, 0.6)
+    assert summarise([{"top1": 0.5}])["top1"].std is None
+
+
+def test_results_come_back_and_what_is_not_defined_is_null(tmp_path):
+    folder = start(tmp_path / "run")
+    assert finished_scores(folder) is None
+    scores = {"top1": 0.5, "top5": math.nan}
+    done = Evaluation(
+        task="knn", encoder="scratch", data="/pictures", seeds=(0,), scores=summarise([scores]), folder=folder.path
+    )
+    save_results(done, CONFIG, results_file(folder.path))
+    saved = json.loads(results_file(folder.path).read_text())
+    assert saved["scores"]["top5"] == {"mean": None, "std": None, "values": [None]}
+    found = finished_scores(folder)
+    assert found["top1"] == 0.5
+    assert math.isnan(found["top5"])
+
+
+def test_a_folder_is_gone_on_with_where_nothing_else_changed(tmp_path):
+    start(tmp_path / "run")
+    start(tmp_path / "run", replace(CONFIG, run=RunConfig(num_threads=1)), resume=True)
+    assert read_config(tmp_path / "run", KnnConfig).run.num_threads == 1
+    with pytest.raises(ValueError, match=r"has encoder scratch, not runs/demo; go on with the same"):
+        start(tmp_path / "run", resume=True, encoder="runs/demo")
+    with pytest.raises(ValueError, match="has pictures 6 pictures, not 7 pictures"):
+        start(tmp_path / "run", resume=True, fingerprint="7 pictures")
+    with pytest.raises(ValueError, match=r"has run.seed 0, not 5; it cannot be changed now"):
+        start(tmp_path / "run", replace(CONFIG, run=RunConfig(seed=5)), resume=True)
+
+
+def test_a_folder_in_use_is_not_taken(tmp_path):
+    start(tmp_path / "run")
+    with pytest.raises(ValueError, match="is not empty"):
+        start(tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text('{"format": "run", "version": 1}')
+    with pytest.raises(ValueError, match=r"does not describe an evaluation \(it is a run\)"):
+        start(tmp_path / "run", resume=True)
+    (tmp_path / "run" / "config.json").write_text('{"format": "evaluation", "version": 9}')
+    with pytest.raises(ValueError, match="is of format version 9; this rmae reads version 1"):
+        read_config(tmp_path / "run", KnnConfig)
+
+
+def test_of_several_seeds_the_first_gives_the_configuration(tmp_path):
+    assert read_config(tmp_path, KnnConfig) is None
+    for seed in (10, 9):
+        start(tmp_path / f"seed_{seed}", replace(CONFIG, run=RunConfig(seed=seed)))
+    assert read_config(tmp_path, KnnConfig).run.seed == 9
