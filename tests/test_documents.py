@@ -46,7 +46,7 @@ WRITTEN = {"data": {"data.json"}, "flops": {"costs.json", "costs.png"}, "train":
 
 @pytest.mark.parametrize("line", commands())
 def test_commands_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    """All flags parse; what is missing in an empty folder is the data, the run or the store."""
+    """All flags parse; what is missing in an empty folder is the data, the run, the weights or the store."""
     monkeypatch.chdir(tmp_path)
     words = shlex.split(line)[1:]
     if words[0] == "benchmark":
@@ -61,7 +61,8 @@ def test_commands_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.
         assert "rmae-reference-code       113,737,728 parameters" in said.out
     else:
         assert code == 1
-        assert re.search(r"^rmae: (the data folder .* does not exist|there is no (run in|region store) )", said.err)
+        missing = "the data folder .* does not exist|there is no (run in|region store) |there is nothing at "
+        assert re.search(f"^rmae: ({missing})", said.err)
 
 
 def run_example(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict:

@@ -61,7 +61,7 @@ def test_the_commands_of_its_page_are_right(done: Callable[..., str], tmp_path: 
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
     lines = [line.split("  #")[0] for block in blocks for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("rmae scenes ")]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         done(*command, *([] if "--num-train" in command else ["--num-train", "3", "--num-val", "3"]))
         assert (tmp_path / command[1]).is_dir()

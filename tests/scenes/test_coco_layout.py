@@ -37,7 +37,7 @@ def pixels(path: Path) -> np.ndarray:
 
 def drawn(split: str, index: int) -> Scene:
     """The scene that should stand in the file."""
-    scenes = SceneSet(num_train=NUM["train"], num_val=NUM["val"], size_hw=SIZE_HW, seed=SEED)
+    scenes = SceneSet(num_train=NUM["train"], num_val=NUM["val"], size_hw=SIZE_HW, seed=SEED, by_shape_alone=False)
     return draw_scene(SIZE_HW, scenes.generator(split, index))
 
 
@@ -144,7 +144,7 @@ def test_ids_are_unique_over_both_splits(made: Path):
 
 def test_a_ground_that_is_covered_whole_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     covered = Scene(np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), np.int32), np.array([2]))
-    monkeypatch.setattr("rmae.scenes.coco_layout.draw_scene", lambda size_hw, generator: covered)
+    monkeypatch.setattr("rmae.scenes.coco_layout.draw_scene", lambda *_, **__: covered)
     out = rmae.make_scenes(tmp_path / "out", num_train=1, num_val=1, size_hw=(32, 32))
     [annotation] = read(out, "panoptic_val")["annotations"]
     assert [segment["category_id"] for segment in annotation["segments_info"]] == [3]

@@ -49,9 +49,21 @@ def test_objects_can_be_told_from_the_ground():
     assert min(differences) > 0.2 * 255
 
 
-def test_colours_do_not_give_the_class_away():
-    singles = [draw_single(SHAPES[i % 3], (32, 32), np.random.default_rng([1, i])) for i in range(600)]
-    for scenes in (SCENES, singles):
+def test_each_class_has_a_hue_of_its_own():
+    strongest = {"disc": 0, "triangle": 1, "square": 2}  # red, green, blue
+    for class_, colours in mean_colours(SCENES).items():
+        assert (colours.argmax(axis=1) == strongest[SHAPES[class_]]).mean() > 0.9
+
+
+def test_if_so_wanted_colours_do_not_give_the_class_away():
+    singles, many = (
+        [draw(np.random.default_rng([1, i]), i) for i in range(600)]
+        for draw in (
+            lambda generator, i: draw_single(SHAPES[i % 3], (32, 32), generator, by_shape_alone=True),
+            lambda generator, i: draw_scene((64, 64), generator, by_shape_alone=True),
+        )
+    )
+    for scenes in (many, singles):
         colours = mean_colours(scenes)
         for one, other in ((0, 1), (0, 2), (1, 2)):
             for measure in (lambda c: c, lambda c: (c - 128) ** 2):  # neither their mean nor their spread

@@ -4,7 +4,8 @@ from rmae.scenes.scene_set import MOST_SCENES, SceneSet
 
 
 def scene_set(**changes) -> SceneSet:
-    return SceneSet(**{"num_train": 4, "num_val": 2, "size_hw": (64, 64), "seed": 0, **changes})
+    usual = {"num_train": 4, "num_val": 2, "size_hw": (64, 64), "seed": 0, "by_shape_alone": False}
+    return SceneSet(**{**usual, **changes})
 
 
 def test_every_scene_has_randomness_of_its_own():

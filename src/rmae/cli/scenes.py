@@ -33,6 +33,8 @@ def scenes(arguments: list[str]) -> None:
         """Pixels on each side, at least 32; None = 128 in COCO's layout, 64 in ImageNet's."""
         seed: int = 0
         """What is drawn depends on it; at least 0."""
+        by_shape_alone: bool = False
+        """Draw things of any class in any colour. Otherwise each class has a hue, which is learned much faster."""
 
     chosen = parse(ScenesArguments, "scenes", arguments)
 
@@ -46,7 +48,14 @@ def scenes(arguments: list[str]) -> None:
         case _:
             assert_never(chosen.layout)
     side = side if chosen.img_size is None else chosen.img_size
-    out = make(chosen.out, num_train=chosen.num_train, num_val=chosen.num_val, size_hw=(side, side), seed=chosen.seed)
+    out = make(
+        chosen.out,
+        num_train=chosen.num_train,
+        num_val=chosen.num_val,
+        size_hw=(side, side),
+        seed=chosen.seed,
+        by_shape_alone=chosen.by_shape_alone,
+    )
     made = f"{chosen.num_train} pictures to train on, {chosen.num_val} to validate on, {side} x {side} pixels"
     print(f"made: {out} ({made})")
     print(f"next: rmae evaluate {task} scratch --data {shlex.quote(str(chosen.out))} --size small")

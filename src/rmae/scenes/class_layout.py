@@ -17,11 +17,11 @@ def make_class_scenes(
     num_val: int = 100,
     size_hw: tuple[int, int] = (64, 64),
     seed: int = 0,
+    by_shape_alone: bool = False,
 ) -> Path:
     """Draw pictures of a disc, a square or a triangle over a textured ground, and write them in ImageNet's layout.
 
-    Colours and textures do not depend on the class; the shape alone tells it. A picture depends on size, seed,
-    split and index alone, and the same arguments give the same bytes.
+    A picture depends on size, seed, split and index alone, and the same arguments give the same bytes.
 
     Args:
         out: Folder to write, new or empty. It gets `train/CLASS/*.png` and `val/CLASS/*.png`, where a class is `disc`,
@@ -30,6 +30,8 @@ def make_class_scenes(
         num_val: Pictures to validate on, of all classes together, 3 to 1,000,000.
         size_hw: Height and width in pixels, at least 32 each.
         seed: At least 0.
+        by_shape_alone: Whether colours do not depend on the class. Otherwise discs are reddish, squares bluish and
+            triangles greenish, as things of a kind often look alike; that is learned much faster.
 
     Returns:
         The folder, as an absolute path.
@@ -41,7 +43,7 @@ def make_class_scenes(
         >>> import rmae
         >>> rmae.make_class_scenes("shape-classes", num_train=60, num_val=15)  # doctest: +SKIP
     """
-    scenes = SceneSet(num_train=num_train, num_val=num_val, size_hw=size_hw, seed=seed)
+    scenes = SceneSet(num_train=num_train, num_val=num_val, size_hw=size_hw, seed=seed, by_shape_alone=by_shape_alone)
     for split in SPLITS:
         if scenes.num(split) < len(SHAPES):
             raise ValueError(
@@ -54,7 +56,9 @@ def make_class_scenes(
                 (folder / split / name).mkdir(parents=True)
             for index in range(scenes.num(split)):
                 name = SHAPES[index % len(SHAPES)]
-                scene = draw_single(name, scenes.size_hw, scenes.generator(split, index))
+                scene = draw_single(
+                    name, scenes.size_hw, scenes.generator(split, index), by_shape_alone=scenes.by_shape_alone
+                )
                 path = folder / split / name / f"{scenes.number(split, index):012d}.png"
                 Image.fromarray(scene.image).save(path)
     return out

@@ -31,6 +31,7 @@ def make_scenes(
     num_val: int = 100,
     size_hw: tuple[int, int] = (128, 128),
     seed: int = 0,
+    by_shape_alone: bool = False,
 ) -> Path:
     """Draw scenes of discs, squares and triangles over textured grounds, and write them in COCO's layout.
 
@@ -47,6 +48,8 @@ def make_scenes(
         num_val: Scenes to validate on, 1 to 1,000,000.
         size_hw: Height and width in pixels, at least 32 each.
         seed: At least 0.
+        by_shape_alone: Whether colours do not depend on the class. Otherwise discs are reddish, squares bluish and
+            triangles greenish, as things of a kind often look alike; that is learned much faster.
 
     Returns:
         The folder, as an absolute path.
@@ -58,7 +61,7 @@ def make_scenes(
         >>> import rmae
         >>> rmae.make_scenes("shapes", num_train=40, num_val=10)  # doctest: +SKIP
     """
-    scenes = SceneSet(num_train=num_train, num_val=num_val, size_hw=size_hw, seed=seed)
+    scenes = SceneSet(num_train=num_train, num_val=num_val, size_hw=size_hw, seed=seed, by_shape_alone=by_shape_alone)
     out = Path(out).resolve()
     with new_folder(out) as folder:
         (folder / "annotations").mkdir()
@@ -78,7 +81,7 @@ def _write_split(folder: Path, scenes: SceneSet, split: Split) -> None:
     for index in range(scenes.num(split)):
         number = scenes.number(split, index)
         name = f"{number:012d}.png"
-        scene = draw_scene(scenes.size_hw, scenes.generator(split, index))
+        scene = draw_scene(scenes.size_hw, scenes.generator(split, index), by_shape_alone=scenes.by_shape_alone)
         Image.fromarray(scene.image).save(pictures / name)
         Image.fromarray(_SEGMENT_COLOURS[scene.label_map]).save(segments / name)  # GROUND = -1 takes the last colour
         images.append({"id": number, "file_name": name, "height": height, "width": width})
@@ -144,5 +147,6 @@ def _info(scenes: SceneSet, split: Split) -> dict[str, Any]:
         "contributor": "rmae scenes",
         "version": str(DRAWING_VERSION),
         "seed": scenes.seed,
+        "by_shape_alone": scenes.by_shape_alone,
         "split": split,
     }

@@ -22,6 +22,7 @@ _OBJECT_SPREAD = (0.1, 0.35)
 _SINGLE_DIAMETERS = (0.35, 0.7)
 _SINGLE_MARGIN = 0.3
 _NOISE = (0.005, 0.02)
+_HUES: dict[ShapeName, float] = {"disc": 0.0, "square": 4.0, "triangle": 2.0}  # red, blue, green, as colours.py counts
 
 
 class Scene(NamedTuple):
@@ -46,14 +47,13 @@ class Layer(NamedTuple):
     """RGB in [0, 1], shape (H, W, 3) float32."""
 
 
-def draw_scene(size_hw: tuple[int, int], generator: np.random.Generator) -> Scene:
+def draw_scene(size_hw: tuple[int, int], generator: np.random.Generator, *, by_shape_alone: bool = False) -> Scene:
     """Draw a scene of up to `MOST_OBJECTS` shapes.
-
-    Colours and textures do not depend on the class of an object: its shape alone tells it.
 
     Args:
         size_hw: Height and width in pixels.
         generator: Where the randomness comes from.
+        by_shape_alone: Whether the shape of an object alone tells its class, and colours do not depend on it.
 
     Returns:
         The scene; later objects lie over earlier ones.
@@ -61,13 +61,15 @@ def draw_scene(size_hw: tuple[int, int], generator: np.random.Generator) -> Scen
     is_empty = generator.random() < EMPTY_SHARE
     num_objects = 0 if is_empty else int(generator.integers(1, MOST_OBJECTS + 1))
     names = [SHAPES[i] for i in generator.integers(len(SHAPES), size=num_objects)]
-    return _paint(place_shapes(names, size_hw, generator), size_hw, generator)
+    return _paint(place_shapes(names, size_hw, generator), size_hw, generator, by_shape_alone)
 
 
-def draw_single(name: ShapeName, size_hw: tuple[int, int], generator: np.random.Generator) -> Scene:
+def draw_single(
+    name: ShapeName, size_hw: tuple[int, int], generator: np.random.Generator, *, by_shape_alone: bool = False
+) -> Scene:
     """Draw a scene with one large shape near its middle; arguments as of `draw_scene`."""
     shape = draw_shape(name, size_hw, generator, diameters=_SINGLE_DIAMETERS, margin=_SINGLE_MARGIN)
-    return _paint([shape], size_hw, generator)
+    return _paint([shape], size_hw, generator, by_shape_alone)
 
 
 def compose(ground: np.ndarray, layers: Sequence[Layer]) -> tuple[np.ndarray, np.ndarray]:
@@ -89,12 +91,15 @@ def compose(ground: np.ndarray, layers: Sequence[Layer]) -> tuple[np.ndarray, np
     return picture, label_map
 
 
-def _paint(shapes: Sequence[Shape], size_hw: tuple[int, int], generator: np.random.Generator) -> Scene:
+def _paint(
+    shapes: Sequence[Shape], size_hw: tuple[int, int], generator: np.random.Generator, by_shape_alone: bool
+) -> Scene:
     palettes = draw_palettes(1, _GROUND_SPREAD, generator)  # the ground's, then those of the objects
     ground = colour_texture(draw_texture(size_hw, generator), palettes[0])
     layers: list[Layer] = []
     for shape in shapes:
-        palette = draw_palette_apart(palettes, _OBJECT_SPREAD, generator)
+        hue = None if by_shape_alone else _HUES[shape.name]
+        palette = draw_palette_apart(palettes, _OBJECT_SPREAD, generator, hue=hue)
         palettes = np.concatenate([palettes, palette[None]])
         colours = colour_texture(draw_texture(size_hw, generator), palette)
         distance = signed_distance(shape, size_hw)

@@ -33,6 +33,8 @@ class SceneSet:
     """Height and width in pixels, at least `SMALLEST_SIDE`."""
     seed: int
     """At least 0."""
+    by_shape_alone: bool
+    """Whether colours do not depend on the class."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -9,6 +9,9 @@ SHAPES: tuple[ShapeName, ...] = ("disc", "square", "triangle")
 """All shapes; their places here are the classes."""
 
 _NUM_CORNERS: dict[ShapeName, int] = {"square": 4, "triangle": 3}
+_UPRIGHT: dict[ShapeName, float] = {"disc": 0.0, "square": 0.0, "triangle": np.pi / 2}
+"""Direction in which a side of an upright shape looks, in radians: a triangle stands on one."""
+_TILT = np.pi / 12
 
 
 class Shape(NamedTuple):
@@ -21,7 +24,7 @@ class Shape(NamedTuple):
     diameter: float
     """Pixels across the disc of its area, so that no class is larger than another."""
     angle: float
-    """By how much it is turned, in radians."""
+    """Direction in which one of its sides looks, in radians."""
 
     @property
     def area(self) -> float:
@@ -37,7 +40,7 @@ def draw_shape(
     diameters: tuple[float, float],
     margin: float = 0.0,
 ) -> Shape:
-    """Draw size, place and rotation of a shape.
+    """Draw size, place and tilt of a shape: things stand more or less upright, as most do in photographs.
 
     Args:
         name: What it is.
@@ -52,7 +55,7 @@ def draw_shape(
     height, width = size_hw
     diameter = float(generator.uniform(*diameters)) * min(size_hw)
     x, y = (float(generator.uniform(margin, 1 - margin)) * side for side in (width, height))
-    return Shape(name, (x, y), diameter, float(generator.uniform(0, 2 * np.pi)))
+    return Shape(name, (x, y), diameter, _UPRIGHT[name] + float(generator.uniform(-_TILT, _TILT)))
 
 
 def signed_distance(shape: Shape, size_hw: tuple[int, int]) -> np.ndarray:
