@@ -47,5 +47,39 @@ def make_case():
 
 
 @pytest.fixture
+def make_model():
+    """Makes a small float32 model all of whose weights matter, biases, norms and learned positions included."""
+
+    def make(**changes):
+        model = build_model(ModelConfig(**TINY | changes))
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight += 0.2 * torch.randn(weight.shape, generator=generator)
+        channels = model.config.channels
+        model.pixel_mean = tuple(0.4 + i / 32 for i in range(channels))
+        model.pixel_std = tuple(0.2 + i / 32 for i in range(channels))
+        return model.eval()
+
+    return make
+
+
+def assert_same_model(ours, theirs):
+    """Every part, weight and setting is the same, to the bit."""
+    assert ours.config == theirs.config
+    assert (ours.pixel_mean, ours.pixel_std) == (theirs.pixel_mean, theirs.pixel_std)
+    assert ours.encoder.norm.eps == theirs.encoder.norm.eps
+    ours, theirs = ours.state_dict(), theirs.state_dict()
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+@pytest.fixture
+def same_model():
+    return assert_same_model
+
+
+@pytest.fixture
 def golden_folder():
     return Path(__file__).parents[1] / "golden"

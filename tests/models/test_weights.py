@@ -1,5 +1,6 @@
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ def test_a_saved_model_comes_back(make_case, tmp_path, task):
     assert not loaded.encoder.pos_embed.requires_grad
     assert (tmp_path / "model").is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]  # nothing half-written beside it
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"README.md", "config.json", "model.safetensors"}
 
 
 def test_a_model_without_its_decoders_comes_back_without_them(make_case, tmp_path):
@@ -137,6 +139,28 @@ def test_damaged_files_are_refused(make_case, tmp_path):
         (tmp_path / name).write_bytes(b"" if name == "empty.pth" else b"hello")
         with pytest.raises(ValueError, match="cannot be read as a file of weights alone"):
             rmae.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("contents", "sentence"),
+    [
+        ([1, 2], "weights.pth holds a list, not tensors by name"),
+        (torch.zeros(2), "weights.pth holds a Tensor, not tensors by name"),
+        ({"model": 3}, "weights.pth holds a int, not tensors by name"),
+        ({"model": {"epoch": 3}}, "weights.pth holds a int called 'epoch', not tensors by name alone"),
+    ],
+)
+def test_files_of_something_else_are_refused(tmp_path, contents, sentence):
+    torch.save(contents, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match=sentence):
+        rmae.load(tmp_path / "weights.pth")
+
+
+def test_a_path_is_never_looked_for_on_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source in (Path("runs/coco"), "./runs/coco", "runs/coco.pth", "runs/coco/"):
+        with pytest.raises(ValueError, match=f"^there is nothing at {source};"):
+            rmae.load(source)
 
 
 def test_a_folder_of_another_version_is_refused(tmp_path):

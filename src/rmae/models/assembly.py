@@ -1,14 +1,37 @@
 """A model from named tensors: parts without tensors are None, and no weight is ever left random."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from rmae.config import ModelConfig
+from rmae.models.blocks import NORM_EPS
 from rmae.models.build import compose_model
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 
 _PARTS = ("encoder", "pixel_decoder", "region_branch")
+
+
+class SavedModel(NamedTuple):
+    """A model as it lies in files: all that is needed to build it again."""
+
+    config: ModelConfig
+    tensors: Mapping[str, Tensor]
+    """Weights by this project's names, any float dtype; those of a part that is missing are left out."""
+    norm_eps: float = NORM_EPS
+    """What layer norms add to the variance."""
+    pixel_mean: tuple[float, ...] | None = None
+    """Mean of each channel that images are normalised by, full scale = 1; None = not known."""
+    pixel_std: tuple[float, ...] | None = None
+    """Standard deviation of each channel, likewise."""
+
+    def build(self) -> MaskedAutoencoder:
+        """Build the model, float32; the errors are those of `assemble`."""
+        model = assemble(self.config, self.tensors)
+        set_norm_eps(model, self.norm_eps)
+        model.pixel_mean, model.pixel_std = self.pixel_mean, self.pixel_std
+        return model
 
 
 def assemble(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MaskedAutoencoder:
@@ -39,3 +62,17 @@ def assemble(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MaskedAutoen
             raise ValueError(f"the weights' {name!r} has shape {found}; this model needs {fits}")
     model.load_state_dict(dict(tensors))
     return model
+
+
+def norm_eps_of(model: MaskedAutoencoder) -> float:
+    """What the layer norms of a model add to the variance."""
+    norm = model.encoder.norm
+    assert isinstance(norm, nn.LayerNorm)
+    return norm.eps
+
+
+def set_norm_eps(model: nn.Module, norm_eps: float) -> None:
+    """Let all layer norms of a model add this to the variance."""
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = norm_eps

@@ -12,7 +12,9 @@ from torch.nn import functional
 from rmae.models.recomputation import run
 from rmae.ops.patches import gather_patches
 
-layer_norm = partial(nn.LayerNorm, eps=1e-6)
+NORM_EPS = 1e-6
+"""What the method's layer norms add to the variance."""
+layer_norm = partial(nn.LayerNorm, eps=NORM_EPS)
 """The method's layer norm: `layer_norm(dim)`."""
 
 

@@ -1,5 +1,6 @@
 """MAE, RAE and R-MAE: a pixel encoder with a pixel decoder, a region branch, or both."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,10 @@ class MaskedAutoencoder(nn.Module):
         pixel_decoder: Reconstructs pixels; None in RAE.
         region_branch: Completes region maps; None in MAE.
         config: What the parts were built from; saved beside the weights.
+
+    Attributes:
+        pixel_mean: Mean of each of the M channels, full scale = 1, that images are normalised by; None = not known.
+        pixel_std: Standard deviation of each channel, likewise. Both are saved beside the weights.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class MaskedAutoencoder(nn.Module):
         self.pixel_decoder = pixel_decoder
         self.region_branch = region_branch
         self.config = config
+        self.pixel_mean: tuple[float, ...] | None = None
+        self.pixel_std: tuple[float, ...] | None = None
         self.num_visible = config.num_visible
         self.region_num_visible = config.region_num_visible
 
@@ -124,28 +131,41 @@ class MaskedAutoencoder(nn.Module):
                 f"{decoder.num_regions}; give that many, or train with region_variant length or batch"
             )
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model as a folder that `rmae.load` reads: `model.safetensors` and `config.json`.
+    def save_pretrained(
+        self, folder: str | Path, *, run: str | Path | None = None, results: Sequence[str | Path] = ()
+    ) -> None:
+        """Write all parts of the model as a folder that `rmae.load` reads.
+
+        It holds `model.safetensors`, `config.json` and a model card, `README.md`.
 
         Args:
-            folder: New, empty, or a model saved earlier, which is replaced.
+            folder: New, empty, or a model saved earlier, which is replaced, its card included.
+            run: Folder of the run that trained the model; its settings and last losses go into the card.
+            results: Files of evaluations (`results.json`) whose figures go into the card.
 
         Raises:
-            ValueError: There is something else in the folder.
+            ValueError: There is something else in the folder, or the run or a result cannot be read.
         """
         from rmae.models.weights import save_model
 
-        save_model(self, Path(folder))
+        save_model(self, Path(folder), run=run, results=results)
 
-    def push_to_hub(self, name: str) -> None:
+    def push_to_hub(self, name: str, *, run: str | Path | None = None, results: Sequence[str | Path] = ()) -> None:
         """Upload the model to the Hugging Face hub, where `rmae.load(name)` finds it.
 
+        What is uploaded is what `save_pretrained` writes. The licence is left to you: add it to the card's head.
+
         Args:
-            name: "org/name"; made if it does not exist.
+            name: "org/name"; made if it does not exist. The files of an earlier upload are replaced.
+            run: As in `save_pretrained`.
+            results: As in `save_pretrained`.
+
+        Raises:
+            ValueError: The name is none, the hub cannot be reached or refuses, or a file cannot be read.
         """
         from rmae.models.weights import upload_model
 
-        upload_model(self, name)
+        upload_model(self, name, run=run, results=results)
 
 
 def _patches_to_predict(ids_shuffle: Tensor, num_visible: int, predict_visible: bool) -> tuple[Tensor, Tensor]:

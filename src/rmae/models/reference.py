@@ -1,14 +1,15 @@
 """Names and shapes of the published MAE and R-MAE weights."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rmae.config import ModelConfig
 from rmae.models.assembly import assemble
+from rmae.models.interchange.shapes import count_blocks, mlp_ratio_of, shape_of
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 
 _PREFIXES = {
@@ -30,6 +31,8 @@ _NAMES = {
     "mask_token": "pixel_decoder.sequence.mask_token",
     "region_cross_mask_token": "region_branch.neck.mask_token",
 }
+_EXPANSION = "region_branch.decoder.expansion."
+"""The last block of the region decoder, which the reference numbers like the others."""
 _ENCODER = ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")
 _POSITION_TABLES = {
     "decoder_pos_embed": "pixel_decoder.sequence.pos_embed",
@@ -78,7 +81,7 @@ def from_reference(
         region_decoder_heads=region_decoder_heads,
     )
     tables = {name: state_dict[name] for name in _POSITION_TABLES if name in state_dict}
-    model = assemble(config, rename_reference({n: t for n, t in state_dict.items() if n not in tables}))
+    model = assemble(config, rename_reference(without_tables(state_dict)))
     for name, table in tables.items():
         ours = model.get_buffer(_POSITION_TABLES[name])
         # Some tables of the region branch carry the class token's position, which is zero and never used.
@@ -93,15 +96,61 @@ def is_reference(state_dict: Mapping[str, Tensor]) -> bool:
     return "patch_embed.proj.weight" in state_dict
 
 
-def shape_of(state_dict: Mapping[str, Tensor], name: str) -> torch.Size:
-    """Shape of a tensor by reference name.
+def to_reference(model: MaskedAutoencoder) -> dict[str, Tensor]:
+    """Give a model's weights the names of the reference code: the inverse of `from_reference`.
+
+    Args:
+        model: Any parts of it may be missing.
+
+    Returns:
+        Tensors by reference name, with the position tables that the reference saves.
 
     Raises:
-        ValueError: It is missing.
+        ValueError: The reference code has no names for the model's choices.
     """
-    if name not in state_dict:
-        raise ValueError(f"the weights lack {name!r}")
-    return state_dict[name].shape
+    config = model.config
+    if model.region_branch is not None and (config.region_variant, config.feeding) != ("length", "pixel_to_region"):
+        raise ValueError(
+            f"region_variant is {config.region_variant} and feeding {config.feeding}, for which the reference code has "
+            "no names; it knows region_variant length with feeding pixel_to_region alone"
+        )
+    if model.pixel_decoder is not None and model.pixel_decoder.query_proj is not None:
+        raise ValueError(
+            f"feeding is {config.feeding}, for which the reference code's pixel decoder has no names; it knows "
+            "pixel_to_region alone"
+        )
+    ours = model.state_dict()
+    expansion = f"region_dec_blocks.{config.region_decoder_depth - 1}."
+    renamed = {_reference_name(name, expansion): tensor for name, tensor in ours.items()}
+    buffers = dict(model.named_buffers())
+    for name, buffer in _POSITION_TABLES.items():
+        if buffer in buffers:
+            table = buffers[buffer]
+            # The reference saves the class token's position, which is zero, in every table.
+            has_class = table.shape[1] == ours["encoder.pos_embed"].shape[1]
+            renamed[name] = table if has_class else functional.pad(table, (0, 0, 1, 0))
+    return renamed
+
+
+def _reference_name(ours: str, expansion: str) -> str:
+    """The reference's name of a tensor; `expansion` is what its expanding block's names begin with."""
+    if ours.startswith("encoder."):
+        return ours.removeprefix("encoder.")
+    for theirs, name in _NAMES.items():
+        if ours == name:
+            return theirs
+    if ours.startswith(_EXPANSION):
+        inside = ours.removeprefix(_EXPANSION)
+        return expansion + inside.replace("context_proj.", "proj.").replace("norm2.", "norm3.")
+    for theirs, prefix in _PREFIXES.items():
+        if ours.startswith(prefix):
+            return theirs + ours.removeprefix(prefix)
+    raise AssertionError(ours)
+
+
+def without_tables(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by reference name without the fixed position tables that this project computes."""
+    return {name: tensor for name, tensor in state_dict.items() if name not in _POSITION_TABLES}
 
 
 def rename_reference(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -115,14 +164,13 @@ def rename_reference(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     blocks = [int(name.split(".")[1]) for name in state_dict if name.startswith("region_dec_blocks.")]
     last = f"region_branch.decoder.blocks.{max(blocks, default=0)}."
-    expansion = "region_branch.decoder.expansion."
     renamed = {}
     for name, tensor in state_dict.items():
         ours = _rename(name)
         if ours.startswith(last):
-            ours = ours.replace(last, expansion)
-            ours = ours.replace(f"{expansion}proj.", f"{expansion}context_proj.")
-            ours = ours.replace(f"{expansion}norm3.", f"{expansion}norm2.")
+            ours = ours.replace(last, _EXPANSION)
+            ours = ours.replace(f"{_EXPANSION}proj.", f"{_EXPANSION}context_proj.")
+            ours = ours.replace(f"{_EXPANSION}norm3.", f"{_EXPANSION}norm2.")
         renamed[ours] = tensor
     return renamed
 
@@ -159,9 +207,9 @@ def _read_config(
         patch_size=patch_size,
         channels=channels,
         embed_dim=embed_dim,
-        depth=_count_blocks(state_dict, "blocks"),
+        depth=count_blocks(state_dict, "blocks"),
         num_heads=num_heads,
-        mlp_ratio=shape_of(state_dict, "blocks.0.mlp.fc1.weight")[0] / embed_dim,
+        mlp_ratio=mlp_ratio_of(shape_of(state_dict, "blocks.0.mlp.fc1.weight")[0], embed_dim),
     )
     task = ("rmae" if has_pixels else "rae") if has_regions else "mae"
     config = replace(encoder_only, task=task, **decoder_shape, **region_shape)
@@ -178,7 +226,7 @@ def _read_config(
 def _decoder_shape(state_dict: Mapping[str, Tensor], num_heads: int) -> dict[str, int]:
     return {
         "decoder_embed_dim": shape_of(state_dict, "decoder_embed.weight")[0],
-        "decoder_depth": _count_blocks(state_dict, "decoder_blocks"),
+        "decoder_depth": count_blocks(state_dict, "decoder_blocks"),
         "decoder_num_heads": num_heads,
     }
 
@@ -186,13 +234,9 @@ def _decoder_shape(state_dict: Mapping[str, Tensor], num_heads: int) -> dict[str
 def _region_shape(state_dict: Mapping[str, Tensor], encoder_heads: int, decoder_heads: int) -> dict[str, int]:
     return {
         "region_embed_dim": shape_of(state_dict, "region_cross_embed.weight")[0],
-        "region_encoder_depth": _count_blocks(state_dict, "region_enc_blocks"),
+        "region_encoder_depth": count_blocks(state_dict, "region_enc_blocks"),
         "region_encoder_num_heads": encoder_heads,
-        "neck_depth": _count_blocks(state_dict, "region_cross_blocks"),
-        "region_decoder_depth": _count_blocks(state_dict, "region_dec_blocks"),
+        "neck_depth": count_blocks(state_dict, "region_cross_blocks"),
+        "region_decoder_depth": count_blocks(state_dict, "region_dec_blocks"),
         "region_decoder_num_heads": decoder_heads,
     }
-
-
-def _count_blocks(state_dict: Mapping[str, Tensor], prefix: str) -> int:
-    return len({match[1] for name in state_dict if (match := re.match(rf"{prefix}\.(\d+)\.", name))})

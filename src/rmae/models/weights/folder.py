@@ -1,0 +1,111 @@
+"""Folders of weights and settings that are there whole or not at all."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rmae.files import flush
+from rmae.models.weights.tensor_files import read_safetensors
+
+FORMAT_VERSION = 1
+"""Version of the folders written here; another one is refused."""
+CHECKPOINTS = "checkpoints"
+"""Folder of a run that holds its checkpoints."""
+TENSORS = "model.safetensors"
+SCALARS = "config.json"
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which then takes the place of `folder`, whole."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    for written in (*partial.iterdir(), partial):
+        flush(written)
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if folder.exists():
+        folder.rename(replaced)
+    partial.rename(folder)
+    flush(folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_folder(
+    folder: Path, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], *, texts: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors and scalars as a folder that appears whole or not at all.
+
+    Args:
+        folder: What to write; replaced if it exists.
+        tensors: Tensors by name, moved to the CPU.
+        scalars: What `json.dumps` takes; a format version is added.
+        texts: Further files by name.
+    """
+    with whole_folder(folder) as partial:
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(plain, partial / TENSORS, metadata={"format": "pt"})
+        write_json(partial / SCALARS, {"version": FORMAT_VERSION, **scalars})
+        for name, text in (texts or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write JSON for people to read."""
+    path.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def refuse_other_contents(folder: Path, known: set[str], *, what: str) -> None:
+    """Raise a ValueError if there is something in the place of a folder that writing it would destroy.
+
+    Args:
+        folder: What is to be written.
+        known: Names of files that may be replaced.
+        what: What these files are, for the error.
+    """
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= known):
+        raise ValueError(f"there is something else than {what} in {folder}; choose a new or empty folder")
+
+
+def read_scalars(folder: Path) -> dict[str, Any]:
+    """Read the scalars of a folder that `write_folder` wrote.
+
+    Raises:
+        ValueError: The folder is not one, or is of another version.
+    """
+    try:
+        scalars = json.loads((folder / SCALARS).read_text())
+        version = scalars["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder} is not a model or a checkpoint of rmae ({error})") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(f"{folder} is of format version {version}; this rmae reads version {FORMAT_VERSION}")
+    return scalars
+
+
+def read_tensors(folder: Path, prefix: str = "") -> dict[str, Tensor]:
+    """Read the tensors of a folder whose names start with a prefix, by their names without it.
+
+    Raises:
+        ValueError: The file is missing, truncated or not in the safetensors format.
+    """
+    return {name.removeprefix(prefix): tensor for name, tensor in read_safetensors(folder / TENSORS, prefix).items()}
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint of a run, or None; their names sort by update."""
+    return max(run.joinpath(CHECKPOINTS).glob("update_*"), default=None)
+
+
+def float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as files of weights hold them: float32 and on the CPU."""
+    return {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in tensors.items()}
