@@ -26,6 +26,7 @@ class _Command(NamedTuple):
     """What to do then."""
 
 
+_LESS_AT_ONCE = "raise --accumulate (smaller steps), or take --precision bf16, a smaller --batch-size or --img-size"
 _COMMANDS = {
     "pretrain": _Command(
         "Pre-train a model on a folder of images, and report on it.",
@@ -45,6 +46,28 @@ _COMMANDS = {
         "pack",
         "pack",
         "take fewer processes (--num-workers)",
+    ),
+    "scenes": _Command("Draw scenes with exact truth: data to evaluate on without a download.", "scenes", "scenes"),
+    "evaluate knn": _Command(
+        "Classify pictures by their nearest neighbours in an encoder's features.", "evaluate", "knn", _LESS_AT_ONCE
+    ),
+    "evaluate linear": _Command("Train a linear classifier on a frozen encoder.", "evaluate", "linear", _LESS_AT_ONCE),
+    "evaluate finetune": _Command(
+        "Train an encoder further to classify pictures.", "evaluate", "finetune", _LESS_AT_ONCE
+    ),
+    "evaluate segment": _Command(
+        "Train an encoder further to segment pictures by class.", "evaluate", "segment", _LESS_AT_ONCE
+    ),
+    "evaluate detect": _Command(
+        "Train an encoder further to detect and outline objects.", "evaluate", "detect", _LESS_AT_ONCE
+    ),
+    "export timm": _Command("Write the pixel encoder for timm.", "export", "timm"),
+    "export transformers": _Command(
+        "Write the pixel encoder, or the whole MAE, for transformers.", "export", "transformers"
+    ),
+    "export detectron2": _Command("Write the pixel encoder as ViTDet's backbone.", "export", "detectron2"),
+    "export reference": _Command(
+        "Write all weights by the names of the published MAE and R-MAE code.", "export", "reference"
     ),
     "benchmark regions": _Command(
         "Measure the making of regions beside scikit-image's.", "benchmark_regions", "benchmark_regions"

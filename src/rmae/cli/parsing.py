@@ -28,6 +28,16 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else f" (there are: {', '.join(known)})"
 
 
+def value_of(flag: str, arguments: list[str]) -> str | None:
+    """What is given to a flag, found before anything is parsed; None where the flag is not given."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+        if argument == flag:
+            return arguments[place + 1] if place + 1 < len(arguments) else None
+    return None
+
+
 def parse(
     kind: type[Arguments],
     command: str,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rmae.cli.parsing import parse
+from rmae.cli.parsing import parse, value_of
 from rmae.cli.preset_argument import preset_named, split_preset
 from rmae.cli.region_sources import region_source_registry
 
@@ -55,20 +55,11 @@ def pretrain(arguments: list[str]) -> None:
 def _default_config(arguments: list[str]) -> "PretrainConfig":
     """The configuration that the flags change: of the preset, or of the run that is resumed."""
     of_preset = preset_named(split_preset(arguments)[0] or "demo")
-    if "--resume" in arguments and (out := _value_of("--out", arguments)):
+    if "--resume" in arguments and (out := value_of("--out", arguments)):
         from rmae.training.run_folder import read_run
 
         return read_run(Path(out)).config()
     return of_preset
-
-
-def _value_of(flag: str, arguments: list[str]) -> str | None:
-    for place, argument in enumerate(arguments):
-        if argument.startswith(f"{flag}="):
-            return argument.removeprefix(f"{flag}=")
-        if argument == flag:
-            return arguments[place + 1] if place + 1 < len(arguments) else None
-    return None
 
 
 def report(arguments: list[str]) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from rmae.config_json import config_to_json
+from rmae.config_json import config_from_json, config_to_json
 from rmae.files import write_atomically
 from rmae.training.run_folder import RunFolder, differences, refuse_used_folder
 
@@ -22,6 +22,7 @@ _MAY_CHANGE = {
 }  # fmt: skip
 """Knobs that a resumed evaluation may set anew."""
 _RESULTS = "results.json"
+C = TypeVar("C")
 
 
 class Score(NamedTuple):
@@ -120,14 +121,34 @@ def start_evaluation(
     return folder
 
 
-def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, Any]) -> None:
+def read_config(path: Path, kind: type[C]) -> C | None:
+    """The configuration of an evaluation, with its first seed; None where there is no evaluation.
+
+    Raises:
+        ValueError: What is there is no configuration of this kind and version.
+    """
+    of_seeds = sorted(path.glob("seed_*/config.json"), key=lambda file: int(file.parent.name.removeprefix("seed_")))
+    for file in (path / "config.json", *of_seeds):
+        if file.exists():
+            return config_from_json(kind, _read_saved(file)["config"], where=str(file))
+    return None
+
+
+def _read_saved(file: Path) -> dict[str, Any]:
     try:
-        saved = json.loads(folder.config.read_text(encoding="utf-8"))
-        version = saved["version"] if saved["format"] == "evaluation" else None
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        if saved["format"] != "evaluation":
+            raise ValueError(f"it is a {saved['format']}")
+        version = saved["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder.config} does not describe an evaluation ({error})") from error
+        raise ValueError(f"{file} does not describe an evaluation ({error})") from error
     if version != FORMAT_VERSION:
-        raise ValueError(f"there is no evaluation of this version in {folder.path}; choose another folder (--out)")
+        raise ValueError(f"{file} is of format version {version}; this rmae reads version {FORMAT_VERSION}")
+    return saved
+
+
+def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, Any]) -> None:
+    saved = _read_saved(folder.config)
     for name in ("task", "encoder", "pictures"):
         if saved.get(name) != new[name]:
             raise ValueError(

@@ -1,0 +1,236 @@
+"""Whole evaluations: an encoder, a task, one seed or several, and what came of it."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar, assert_never
+
+from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
+from rmae.config.detection import DetectConfig
+from rmae.config.segmentation import SegmentConfig
+from rmae.config_json import config_to_json
+from rmae.evaluation.classification import finetune, knn, linear
+from rmae.evaluation.detection import run as detection
+from rmae.evaluation.encoder import Encoder, open_encoder
+from rmae.evaluation.folder import (
+    Evaluation,
+    finished_scores,
+    results_file,
+    save_results,
+    start_evaluation,
+    summarise,
+)
+from rmae.evaluation.presets import TaskConfig
+from rmae.evaluation.segmentation import run as segmentation
+from rmae.files import write_atomically
+from rmae.training.processes import run_on_ranks
+from rmae.training.ranks import Ranks
+from rmae.training.run_folder import RunFolder, refuse_used_folder
+from rmae.visual.evaluation_report import EvaluationReport, Table, render_evaluation_report
+
+
+def evaluate(
+    config: TaskConfig,
+    encoder: str | Path,
+    *,
+    data: str | Path,
+    out: str | Path | None = None,
+    seeds: int = 1,
+    resume: bool = False,
+) -> Evaluation:
+    """Put an encoder to a downstream task, and write a report about it.
+
+    Under torchrun or srun each process calls this alike. With `config.run.devices` above 1 and without a launcher,
+    this process starts the others itself.
+
+    Args:
+        config: The task, for instance `rmae.evaluation_preset("segment", "small")`; change it with
+            `dataclasses.replace`.
+        encoder: A run, a checkpoint, an official MAE or R-MAE file, the name of a Vision Transformer of timm, a folder
+            of timm or transformers, a hub id, or "scratch".
+        data: Folder of the data set: ImageNet's layout for classification, ADE20K's or COCO's for segmentation, COCO's
+            or LVIS's for detection.
+        out: Folder of the evaluation; must be empty unless `resume`. None = `runs/TASK-ENCODER-TIME`.
+        seeds: How often to train and evaluate, with `config.run.seed` and the seeds after it, at least 1.
+        resume: Go on with the evaluation in `out`.
+
+    Returns:
+        Scores with mean and standard deviation over the seeds; the same on all processes.
+
+    Raises:
+        ValueError: The settings, the encoder, the data or the folder cannot be used; the sentence says why.
+        NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
+        TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
+        FailedElsewhere: Another process failed.
+
+    Example:
+        >>> import rmae
+        >>> config = rmae.evaluation_preset("detect", "small")
+        >>> rmae.evaluate(config, "runs/demo", data="scenes").scores["box_ap"].mean  # doctest: +SKIP
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}; it must be at least 1")
+    if resume and out is None:
+        raise ValueError("there is no evaluation to go on with; name its folder (--out)")
+    if not Path(data).exists():
+        raise ValueError(f"the data folder {data} does not exist")
+    return run_on_ranks(
+        partial(
+            _evaluate, config, encoder=str(encoder), data=Path(data).resolve(), out=out, seeds=seeds, resume=resume
+        ),
+        config.run,
+        check=lambda: None if resume else refuse_used_folder(_path(config, str(encoder), out)),
+    )
+
+
+def task_name(config: TaskConfig) -> str:
+    """What the command line calls a task."""
+    match config:
+        case KnnConfig():
+            return "knn"
+        case LinearConfig():
+            return "linear"
+        case FinetuneConfig():
+            return "finetune"
+        case SegmentConfig():
+            return "segment"
+        case DetectConfig():
+            return "detect"
+        case _:
+            assert_never(config)
+
+
+def _evaluate(
+    config: TaskConfig,
+    ranks: Ranks,
+    *,
+    encoder: str,
+    data: Path,
+    out: str | Path | None,
+    seeds: int,
+    resume: bool,
+) -> Evaluation:
+    """Evaluate in one of the processes; the first one alone writes."""
+    path = ranks.first_does(lambda: _path(config, encoder, out))
+    if not resume:
+        ranks.first_does(lambda: refuse_used_folder(path))
+    chosen = tuple(config.run.seed + i for i in range(seeds))
+    scores = []
+    for seed in chosen:
+        of_seed = replace(config, run=replace(config.run, seed=seed))
+        folder = path / f"seed_{seed}" if seeds > 1 else path
+        scores.append(_evaluate_seed(of_seed, ranks, encoder=encoder, data=data, path=folder, resume=resume))
+    evaluation = Evaluation(
+        task=task_name(config), encoder=encoder, data=str(data), seeds=chosen, scores=summarise(scores), folder=path
+    )
+    if seeds > 1:
+        ranks.first_does(partial(_write_summary, evaluation, config))
+    return evaluation
+
+
+def _evaluate_seed(
+    config: TaskConfig, ranks: Ranks, *, encoder: str, data: Path, path: Path, resume: bool
+) -> dict[str, float]:
+    fingerprint, run = _open_task(config, data)
+    ranks.check_alike(fingerprint, "pictures or classes")
+    task = task_name(config)
+    folder = ranks.first_does(
+        lambda: start_evaluation(
+            path, config, task=task, encoder=_full(encoder), data=str(data), fingerprint=fingerprint, resume=resume
+        )
+    )
+    done = ranks.first_does(lambda: finished_scores(folder))
+    if done is not None:
+        return done
+    scores = run(open_encoder(encoder, config.encoder, seed=config.run.seed), folder, ranks)
+    evaluation = Evaluation(
+        task=task,
+        encoder=encoder,
+        data=str(data),
+        seeds=(config.run.seed,),
+        scores=summarise([scores]),
+        folder=path,
+    )
+    ranks.first_does(partial(save_results, evaluation, config, results_file(path)))
+    return scores
+
+
+C = TypeVar("C")
+D = TypeVar("D", bound="_Data")
+_Runner = Callable[[Encoder, RunFolder, Ranks], dict[str, float]]
+"""From an encoder to its scores in a folder."""
+
+
+class _Data(Protocol):
+    def fingerprint(self) -> str: ...
+
+
+def _open_task(config: TaskConfig, root: Path) -> tuple[str, _Runner]:
+    """Open the data of a task; returns a digest of its pictures and classes, and what runs the task on them."""
+    match config:
+        case KnnConfig():
+            return _bind(config, root, knn.open_data, knn.evaluate)
+        case LinearConfig():
+            return _bind(config, root, linear.open_data, linear.evaluate)
+        case FinetuneConfig():
+            return _bind(config, root, finetune.open_data, finetune.evaluate)
+        case SegmentConfig():
+            return _bind(config, root, segmentation.open_data, segmentation.evaluate)
+        case DetectConfig():
+            return _bind(config, root, detection.open_data, detection.evaluate)
+        case _:
+            assert_never(config)
+
+
+def _bind(
+    config: C,
+    root: Path,
+    open_data: Callable[[C, Path], D],
+    evaluate_task: Callable[[C, Encoder, D, RunFolder, Ranks], dict[str, float]],
+) -> tuple[str, _Runner]:
+    data = open_data(config, root)
+    return data.fingerprint(), lambda encoder, folder, ranks: evaluate_task(config, encoder, data, folder, ranks)
+
+
+def _path(config: TaskConfig, encoder: str, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    return Path("runs") / f"{task_name(config)}-{Path(encoder).name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _full(encoder: str) -> str:
+    """The same encoder's name from any working directory."""
+    return str(Path(encoder).resolve()) if Path(encoder).exists() else encoder
+
+
+def _write_summary(evaluation: Evaluation, config: TaskConfig) -> None:
+    """Write results and a page for several seeds together."""
+    save_results(evaluation, config, results_file(evaluation.folder))
+    tiles, rows = [], []
+    for name, score in evaluation.scores.items():
+        label = name.replace("_", " ")
+        tiles.append((label, _percent(score.mean), f"standard deviation {_percent(score.std)}"))
+        rows.append((label, *(_percent(value) for value in score.values)))
+    heading = [f"seed {seed}" for seed in evaluation.seeds]
+    seeds = Table("Scores by seed", "Each seed has a folder and a report of its own.", ("score", *heading), tuple(rows))
+    page = EvaluationReport(
+        title=f"{evaluation.task} · {Path(evaluation.encoder).name}",
+        lead=f"The same task, trained and evaluated with {len(evaluation.seeds)} seeds: means, and how far they vary.",
+        summary={
+            "Encoder": evaluation.encoder,
+            "Data": evaluation.data,
+            "Seeds": ", ".join(map(str, evaluation.seeds)),
+        },
+        scores=tiles,
+        tables=(seeds,),
+        config_json=json.dumps(config_to_json(config), indent=2),
+    )
+    write_atomically(evaluation.folder / "report.html", render_evaluation_report(page))
+
+
+def _percent(value: float | None) -> str:
+    return "\N{EN DASH}" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
