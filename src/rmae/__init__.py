@@ -3,13 +3,31 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rmae.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
+    from rmae.config import (
+        DataConfig,
+        DetectConfig,
+        EncoderConfig,
+        FinetuneConfig,
+        KnnConfig,
+        LinearConfig,
+        LossConfig,
+        ModelConfig,
+        OptimizerConfig,
+        PretrainConfig,
+        ReadingConfig,
+        RunConfig,
+        SegmentConfig,
+    )
+    from rmae.evaluation.folder import Evaluation
+    from rmae.evaluation.presets import evaluation_preset
+    from rmae.evaluation_runs import evaluate
     from rmae.interruption import Stopped, TrainingStopped
     from rmae.models.build import build_model
     from rmae.models.losses import Losses, pretrain_losses
     from rmae.models.masked_autoencoder import MaskedAutoencoder, PretrainOutput, encode
     from rmae.models.reference import from_reference
-    from rmae.models.weights import load
+    from rmae.models.resizing import resize
+    from rmae.models.weights import export_detectron2, export_reference, export_timm, export_transformers, load
     from rmae.pack_runs import pack
     from rmae.presets import PRESETS, preset
     from rmae.region_runs import make_regions, show_regions
@@ -26,15 +44,23 @@ if TYPE_CHECKING:
     from rmae.regions.source import RegionSource
     from rmae.regions.stored import Stored
     from rmae.runs import pretrain, report
+    from rmae.scenes.class_layout import make_class_scenes
+    from rmae.scenes.coco_layout import make_scenes
     from rmae.training.finite import NonFiniteError
 
 _HOMES = {
     "CocoInstances": "rmae.regions.coco_instances",
     "CocoPanoptic": "rmae.regions.coco_panoptic",
     "DataConfig": "rmae.config",
+    "DetectConfig": "rmae.config",
+    "EncoderConfig": "rmae.config",
+    "Evaluation": "rmae.evaluation.folder",
     "Felzenszwalb": "rmae.regions.felzenszwalb",
+    "FinetuneConfig": "rmae.config",
     "Grid": "rmae.regions.grid",
     "Inside": "rmae.regions.inside",
+    "KnnConfig": "rmae.config",
+    "LinearConfig": "rmae.config",
     "Live": "rmae.regions.live",
     "LossConfig": "rmae.config",
     "Losses": "rmae.models.losses",
@@ -46,33 +72,47 @@ _HOMES = {
     "PretrainConfig": "rmae.config",
     "PretrainOutput": "rmae.models.masked_autoencoder",
     "RandomMasks": "rmae.regions.random_masks",
+    "ReadingConfig": "rmae.config",
     "RegionSource": "rmae.regions.source",
     "RunConfig": "rmae.config",
     "SamJson": "rmae.regions.sam",
     "SegmentAnything": "rmae.regions.segment_anything",
+    "SegmentConfig": "rmae.config",
     "Slic": "rmae.regions.slic",
     "Stopped": "rmae.interruption",
     "Stored": "rmae.regions.stored",
     "TrainingStopped": "rmae.interruption",
     "build_model": "rmae.models.build",
     "encode": "rmae.models.masked_autoencoder",
+    "evaluate": "rmae.evaluation_runs",
+    "evaluation_preset": "rmae.evaluation.presets",
+    "export_detectron2": "rmae.models.weights",
+    "export_reference": "rmae.models.weights",
+    "export_timm": "rmae.models.weights",
+    "export_transformers": "rmae.models.weights",
     "felzenszwalb": "rmae.regions.felzenszwalb",
     "from_reference": "rmae.models.reference",
     "load": "rmae.models.weights",
+    "make_class_scenes": "rmae.scenes.class_layout",
     "make_regions": "rmae.region_runs",
+    "make_scenes": "rmae.scenes.coco_layout",
     "pack": "rmae.pack_runs",
     "preset": "rmae.presets",
     "pretrain": "rmae.runs",
     "pretrain_losses": "rmae.models.losses",
     "report": "rmae.runs",
+    "resize": "rmae.models.resizing",
     "show_regions": "rmae.region_runs",
 }
 __all__ = [
-    "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "Felzenszwalb", "Grid", "Inside", "Live", "LossConfig",
-    "Losses", "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig",
-    "PretrainOutput", "RandomMasks", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "Slic", "Stopped",
-    "Stored", "TrainingStopped", "build_model", "encode", "felzenszwalb", "from_reference", "load", "make_regions",
-    "pack", "preset", "pretrain", "pretrain_losses", "report", "show_regions",
+    "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "DetectConfig", "EncoderConfig", "Evaluation",
+    "Felzenszwalb", "FinetuneConfig", "Grid", "Inside", "KnnConfig", "LinearConfig", "Live", "LossConfig", "Losses",
+    "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig", "PretrainOutput",
+    "RandomMasks", "ReadingConfig", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "SegmentConfig", "Slic",
+    "Stopped", "Stored", "TrainingStopped", "build_model", "encode", "evaluate", "evaluation_preset",
+    "export_detectron2", "export_reference", "export_timm", "export_transformers", "felzenszwalb", "from_reference",
+    "load", "make_class_scenes", "make_regions", "make_scenes", "pack", "preset", "pretrain", "pretrain_losses",
+    "report", "resize", "show_regions",
 ]  # fmt: skip
 
 

@@ -1,19 +1,31 @@
-"""Every knob of a pre-training run, with units, ranges and checks. Free of torch."""
+"""Every knob of pre-training and of evaluation, with units, ranges and checks. Free of torch."""
 
+from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
 from rmae.config.data import DataConfig
+from rmae.config.detection import DetectConfig
+from rmae.config.encoder import EncoderConfig
 from rmae.config.loss import LossConfig
 from rmae.config.model import ENCODER_SHAPES, EncoderShape, ModelConfig
 from rmae.config.optimizer import OptimizerConfig
 from rmae.config.pretrain import PretrainConfig
+from rmae.config.reading import ReadingConfig
 from rmae.config.run import RunConfig
+from rmae.config.segmentation import SegmentConfig
 
 __all__ = [
     "ENCODER_SHAPES",
     "DataConfig",
+    "DetectConfig",
+    "EncoderConfig",
     "EncoderShape",
+    "FinetuneConfig",
+    "KnnConfig",
+    "LinearConfig",
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PretrainConfig",
+    "ReadingConfig",
     "RunConfig",
+    "SegmentConfig",
 ]
