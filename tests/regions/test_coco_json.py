@@ -32,7 +32,19 @@ def test_images_and_annotations_come_in_order(tmp_path: Path):
         path,
         [CocoImage(7, "a.jpg", 3, 4), CocoImage("b", "folder/b.jpg", 3, 4)],
         [Mark(2), Mark(1)],
+        None,
     )
+
+
+def test_images_of_lvis_are_named_by_their_address(tmp_path: Path):
+    image = {
+        "id": 7, "height": 3, "width": 4, "coco_url": "http://images.cocodataset.org/val2017/000000000007.jpg",
+        "neg_category_ids": [3, 1], "not_exhaustive_category_ids": [2],
+    }  # fmt: skip
+    categories = [{"id": 1, "name": "cup"}]
+    file = read_coco_file(write(tmp_path, {"images": [image], "annotations": [], "categories": categories}), "x", parse)
+    assert file.images == [CocoImage(7, "val2017/000000000007.jpg", 3, 4, (3, 1), (2,))]
+    assert file.categories == categories
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -69,6 +81,14 @@ def test_any_encoding_of_json_is_read(tmp_path: Path, encoding: str):
         ({"images": [IMAGE | {"width": -4}], "annotations": []}, "'width': -4"),
         ({"images": [IMAGE | {"width": 10**30}], "annotations": []}, "a height and width of at least 1"),
         ({"images": [IMAGE, IMAGE], "annotations": []}, "two images have the id 7"),
+        (
+            {"images": [{"id": 7, "coco_url": "a.jpg", "height": 3, "width": 4}], "annotations": []},
+            "no object with an id",
+        ),
+        (
+            {"images": [IMAGE | {"neg_category_ids": 3}], "annotations": []},
+            "neg_category_ids of the image 7 is no list",
+        ),
     ],
 )
 def test_other_files_are_explained(tmp_path: Path, content: object, fault: str):

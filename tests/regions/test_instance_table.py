@@ -91,7 +91,7 @@ def test_crowds_are_kept_where_asked_for(tmp_path: Path, crowds: bool, num_kept:
         (annotation(1, [{"x": 1}]), "has a polygon that is no list of numbers"),
         (annotation(1, [[1, 2, None]]), r"has a polygon that is no list of numbers: \[1, 2, None\]"),
         (annotation(1, [[10**400] * 6]), "has a polygon that is no list of numbers"),
-        (annotation(1, annotation(1, [])), "has the segmentation _Annotation"),
+        (annotation(1, annotation(1, [])), "has the segmentation Instance"),
     ],
 )
 def test_malformed_annotations_are_explained(tmp_path: Path, wrong: object, fault: str):

@@ -24,6 +24,10 @@ class CocoImage(NamedTuple):
     """In pixels, at least 1."""
     width: int
     """In pixels, at least 1."""
+    absent: tuple[int, ...] = ()
+    """Ids of categories that are surely not in it (LVIS alone: `neg_category_ids`)."""
+    incomplete: tuple[int, ...] = ()
+    """Ids of categories of which not all objects are annotated (LVIS alone: `not_exhaustive_category_ids`)."""
 
 
 class CocoFile(NamedTuple, Generic[Annotation]):
@@ -35,6 +39,8 @@ class CocoFile(NamedTuple, Generic[Annotation]):
     """Its images, each id once."""
     annotations: list[Annotation]
     """Its annotations as parsed."""
+    categories: Any = None
+    """Its `categories` as they stand there, unchecked; None where there are none."""
 
 
 def read_coco_file(path: str, key: str, parse: Callable[[dict[str, Any]], Annotation]) -> CocoFile[Annotation]:
@@ -54,7 +60,8 @@ def read_coco_file(path: str, key: str, parse: Callable[[dict[str, Any]], Annota
     """
     try:
         content = json.loads(Path(path).read_bytes(), object_hook=lambda found: parse(found) if key in found else found)
-        return CocoFile(path, _images(_list_of(content, "images")), _annotations(content, key))
+        images, annotations = _images(_list_of(content, "images")), _annotations(content, key)
+        return CocoFile(path, images, annotations, content.get("categories"))
     except OSError as error:
         raise ValueError(f"the annotations {path} cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
@@ -100,13 +107,38 @@ def _images(entries: list[Any]) -> list[CocoImage]:
 
 def _image(entry: Any) -> CocoImage:
     match entry:
-        case {"id": int() | str() as id_, "file_name": str(name), "height": int(height), "width": int(width)}:
+        case {"id": int() | str() as id_, "height": int(height), "width": int(width)}:
+            name = _name(entry)
             if name and 1 <= height < 2**31 and 1 <= width < 2**31:
-                return CocoImage(id_, PurePosixPath(name).as_posix(), height, width)
+                return CocoImage(
+                    id_,
+                    name,
+                    height,
+                    width,
+                    _ids(entry, "neg_category_ids"),
+                    _ids(entry, "not_exhaustive_category_ids"),
+                )
     raise ValueError(
         "an entry of 'images' is no object with an id, a file_name, and a height and width of at least 1: "
         f"{reprlib.repr(entry)}"
     )
+
+
+def _name(entry: dict[str, Any]) -> str | None:
+    """The file's path; LVIS has only the address it was once loaded from, which ends in folder and name."""
+    match entry:
+        case {"file_name": str(name)} if name:
+            return PurePosixPath(name).as_posix()
+        case {"coco_url": str(address)} if "file_name" not in entry and address.count("/") >= 2:
+            return "/".join(address.rsplit("/", 2)[1:])
+    return None
+
+
+def _ids(entry: dict[str, Any], key: str) -> tuple[int, ...]:
+    ids = entry.get(key, [])
+    if not isinstance(ids, list) or not all(isinstance(id_, int) for id_ in ids):
+        raise ValueError(f"{key} of the image {reprlib.repr(entry['id'])} is no list of integers: {reprlib.repr(ids)}")
+    return tuple(ids)
 
 
 def _list_of(content: Any, key: str) -> list[Any]:

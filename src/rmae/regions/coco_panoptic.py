@@ -64,7 +64,8 @@ class CocoPanoptic:
         labels = np.where(is_left_out, NO_REGION, np.cumsum(~is_left_out) - 1)
         folder = self.annotations.removesuffix(".json") if self.folder is None else self.folder
         path = Path(folder) / file_name
-        label_map = _label(_read_ids(path, height, width), table.ids[segments], labels, path)
+        pixel_ids = read_segment_ids(path, height, width)
+        label_map = label_segments(pixel_ids, table.ids[segments], labels, path)
         return label_map[None] if (label_map != NO_REGION).any() else np.empty((0, height, width), dtype=np.int32)
 
     @cached_property
@@ -75,8 +76,21 @@ class CocoPanoptic:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # what was read is read again
 
 
-def _label(pixel_ids: np.ndarray, segment_ids: np.ndarray, labels: np.ndarray, path: Path) -> np.ndarray:
-    """Turn the ids of pixels (H, W) into labels (H, W) int32, given the label of each segment."""
+def label_segments(pixel_ids: np.ndarray, segment_ids: np.ndarray, labels: np.ndarray, path: Path) -> np.ndarray:
+    """Turn the segments of pixels into labels.
+
+    Args:
+        pixel_ids: Segment id of every pixel, 0 where nothing is annotated; shape (H, W).
+        segment_ids: Those that there may be, shape (N,).
+        labels: The label of each, shape (N,).
+        path: Where the pixels come from, for the error.
+
+    Returns:
+        Shape (H, W) int32; `NO_REGION` where nothing is annotated.
+
+    Raises:
+        ValueError: A pixel belongs to another segment.
+    """
     ids = np.concatenate([[0], segment_ids])  # 0 = nothing annotated
     order = np.argsort(ids)
     places = np.minimum(np.searchsorted(ids[order], pixel_ids), len(ids) - 1)
@@ -88,8 +102,20 @@ def _label(pixel_ids: np.ndarray, segment_ids: np.ndarray, labels: np.ndarray, p
     return np.concatenate([[NO_REGION], labels])[order][places].astype(np.int32)
 
 
-def _read_ids(path: Path, height: int, width: int) -> np.ndarray:
-    """Read the segment id of every pixel, shape (H, W) int64: red + 256 green + 65536 blue."""
+def read_segment_ids(path: Path, height: int, width: int) -> np.ndarray:
+    """Read the segment id of every pixel from a PNG: red + 256 green + 65536 blue.
+
+    Args:
+        path: The PNG.
+        height: What it must have, in pixels.
+        width: What it must have, in pixels.
+
+    Returns:
+        Shape (H, W) int64.
+
+    Raises:
+        ValueError: It is missing, damaged, or of another size or mode.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:

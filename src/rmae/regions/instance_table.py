@@ -20,10 +20,15 @@ class RunLengths(NamedTuple):
     """Lengths of its runs, compressed or plain."""
 
 
-class _Annotation(NamedTuple):
+class Instance(NamedTuple):
+    """An entry of `annotations`."""
+
     image_id: int | str
+    """What its image is called."""
     is_crowd: bool
+    """Whether it stands for a crowd."""
     segmentation: tuple[array, ...] | RunLengths
+    """Polygons, x and y in turn, or run lengths."""
 
 
 class InstanceTable(NamedTuple):
@@ -65,9 +70,13 @@ def read_instances(paths: Iterable[str], *, crowds: bool) -> InstanceTable:
     Raises:
         ValueError: A file cannot be read or is not of this form, or an image is listed twice.
     """
-    files = [read_coco_file(path, "segmentation", _parse) for path in paths]
+    return tabulate([read_coco_file(path, "segmentation", parse_instance) for path in paths], crowds=crowds)
+
+
+def tabulate(files: Sequence[CocoFile[Instance]], *, crowds: bool) -> InstanceTable:
+    """Put the instances of files into a table; arguments and errors are those of `read_instances`."""
     images = list_images(files)
-    kept = [(row, annotation) for row, annotation in _with_rows(files) if crowds or not annotation.is_crowd]
+    kept = [(row, annotation) for row, annotation in with_rows(files) if crowds or not annotation.is_crowd]
     kept.sort(key=lambda pair: pair[0])
     first_polygons, first_numbers, numbers = array("q", [0]), array("q", [0]), array("d")
     run_lengths: dict[int, RunLengths] = {}
@@ -89,8 +98,12 @@ def read_instances(paths: Iterable[str], *, crowds: bool) -> InstanceTable:
     )
 
 
-def _with_rows(files: Iterable[CocoFile[_Annotation]]) -> Iterator[tuple[int, _Annotation]]:
-    """Annotations with the rows of their images in the list of all images."""
+def with_rows(files: Iterable[CocoFile[Instance]]) -> Iterator[tuple[int, Instance]]:
+    """Go through annotations in the order of the files, each with the row of its image in the list of all images.
+
+    Raises:
+        ValueError: An annotation is of an image that its file does not list.
+    """
     num_images = 0
     for file in files:
         rows = {image.id: num_images + i for i, image in enumerate(file.images)}
@@ -104,8 +117,12 @@ def _with_rows(files: Iterable[CocoFile[_Annotation]]) -> Iterator[tuple[int, _A
         num_images += len(file.images)
 
 
-def _parse(found: dict[str, Any]) -> _Annotation:
-    """Check the form of an annotation; its numbers are checked when its image is looked up."""
+def parse_instance(found: dict[str, Any]) -> Instance:
+    """Check the form of an annotation; its numbers are checked when its image is looked up.
+
+    Raises:
+        ValueError: It has no image, no such segmentation, or iscrowd is neither 0 nor 1.
+    """
     where = f"annotation {reprlib.repr(found.get('id'))}"
     image_id, is_crowd = found.get("image_id"), found.get("iscrowd", 0)
     if not isinstance(image_id, int | str):
@@ -125,7 +142,7 @@ def _parse(found: dict[str, Any]) -> _Annotation:
                 f"{where} has the segmentation {reprlib.repr(other)}; it must be a list of polygons, or a run-length "
                 "mask with 'size' and 'counts'"
             )
-    return _Annotation(image_id, bool(is_crowd), segmentation)
+    return Instance(image_id, bool(is_crowd), segmentation)
 
 
 def _packed(typecode: str, numbers: Any, fault: str) -> array:

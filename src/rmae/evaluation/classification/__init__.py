@@ -1,0 +1,1 @@
+"""Classification: k nearest neighbours, a linear probe, and fine-tuning."""

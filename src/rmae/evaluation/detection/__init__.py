@@ -1,0 +1,1 @@
+"""Detection and instance segmentation: ViTDet Mask R-CNN, in COCO's and LVIS's layout."""
