@@ -113,6 +113,17 @@ def test_seeds_that_are_done_are_not_done_again(pictures, tmp_path):
     assert again.scores["top1"].values
 
 
+def test_what_is_through_goes_on_where_it_is_to_be_longer(pictures, tmp_path):
+    config = short("finetune")
+    rmae.evaluate(config, "scratch", data=pictures, out=tmp_path / "out")
+    longer = replace(config, optimizer=replace(config.optimizer, updates=4))
+    rmae.evaluate(longer, "scratch", data=pictures, out=tmp_path / "out", resume=True)
+    assert max((tmp_path / "out" / "checkpoints").iterdir()).name == "update_000000004"
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["config"]["optimizer"]["updates"] == 4
+    with pytest.raises(ValueError, match="is at update 4 already; it cannot be made 3 long"):
+        rmae.evaluate(config, "scratch", data=pictures, out=tmp_path / "out", resume=True)
+
+
 def test_a_run_is_an_encoder(pictures, photo_folder, tiny_config, tmp_path):
     run = rmae.pretrain(tiny_config, data=photo_folder, out=tmp_path / "run")
     found = rmae.evaluate(short("knn"), run, data=pictures, out=tmp_path / "out")

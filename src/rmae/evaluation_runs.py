@@ -1,5 +1,6 @@
 """Whole evaluations: an encoder, a task, one seed or several, and what came of it."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from rmae.evaluation.detection import run as detection
 from rmae.evaluation.encoder import Encoder, open_encoder
 from rmae.evaluation.folder import (
     Evaluation,
+    check_seeds,
     finished_scores,
+    refuse_used_evaluation,
     results_file,
     save_results,
     start_evaluation,
@@ -29,7 +32,7 @@ from rmae.evaluation.segmentation import run as segmentation
 from rmae.files import write_atomically
 from rmae.training.processes import run_on_ranks
 from rmae.training.ranks import Ranks
-from rmae.training.run_folder import RunFolder, refuse_used_folder
+from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Table, render_evaluation_report
 
 
@@ -83,7 +86,7 @@ def evaluate(
             _evaluate, config, encoder=str(encoder), data=Path(data).resolve(), out=out, seeds=seeds, resume=resume
         ),
         config.run,
-        check=lambda: None if resume else refuse_used_folder(_path(config, str(encoder), out)),
+        check=lambda: _check_folder(_path(config, str(encoder), out), seeds=seeds, resume=resume),
     )
 
 
@@ -115,9 +118,10 @@ def _evaluate(
     resume: bool,
 ) -> Evaluation:
     """Evaluate in one of the processes; the first one alone writes."""
+    settings = json.dumps([encoder, seeds, config_to_json(config)], sort_keys=True)
+    ranks.check_alike(hashlib.sha256(settings.encode()).hexdigest()[:8], "settings")
     path = ranks.first_does(lambda: _path(config, encoder, out))
-    if not resume:
-        ranks.first_does(lambda: refuse_used_folder(path))
+    ranks.first_does(lambda: _check_folder(path, seeds=seeds, resume=resume))
     chosen = tuple(config.run.seed + i for i in range(seeds))
     scores = []
     for seed in chosen:
@@ -138,15 +142,16 @@ def _evaluate_seed(
     fingerprint, run = _open_task(config, data)
     ranks.check_alike(fingerprint, "pictures or classes")
     task = task_name(config)
+    opened = open_encoder(encoder, config.encoder, seed=config.run.seed)  # before a folder is made in vain
     folder = ranks.first_does(
         lambda: start_evaluation(
             path, config, task=task, encoder=_full(encoder), data=str(data), fingerprint=fingerprint, resume=resume
         )
     )
-    done = ranks.first_does(lambda: finished_scores(folder))
+    done = ranks.first_does(lambda: finished_scores(folder, config))
     if done is not None:
         return done
-    scores = run(open_encoder(encoder, config.encoder, seed=config.run.seed), folder, ranks)
+    scores = run(opened, folder, ranks)
     evaluation = Evaluation(
         task=task,
         encoder=encoder,
@@ -194,6 +199,14 @@ def _bind(
 ) -> tuple[str, _Runner]:
     data = open_data(config, root)
     return data.fingerprint(), lambda encoder, folder, ranks: evaluate_task(config, encoder, data, folder, ranks)
+
+
+def _check_folder(path: Path, *, seeds: int, resume: bool) -> None:
+    """Raise a ValueError if a folder cannot be that of the evaluation."""
+    if resume:
+        check_seeds(path, seeds)
+    else:
+        refuse_used_evaluation(path)
 
 
 def _path(config: TaskConfig, encoder: str, out: str | Path | None) -> Path:

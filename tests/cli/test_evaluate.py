@@ -90,3 +90,13 @@ def test_wrong_usage_is_one_sentence(complaint: Complaint, arguments, sentence):
 )
 def test_what_cannot_be_done_is_one_sentence(complaint: Complaint, arguments, sentence):
     assert sentence in complaint("evaluate", "knn", "scratch", *arguments, code=1)
+
+
+def test_a_mistake_does_not_take_the_folder(complaint: Complaint, done: Done, pictures: Path, tmp_path: Path):
+    flags = ["--data", pictures, "--out", tmp_path / "out", *QUICK]
+    assert "there is nothing at mistyped" in complaint("evaluate", "knn", "mistyped", *flags, code=1)
+    assert not (tmp_path / "out").exists()
+    assert "the nearest to 33 that can: 32 or 48" in complaint(
+        "evaluate", "knn", "scratch", *flags, "--img-size", "33", code=1
+    )
+    done("evaluate", "knn", "scratch", *flags)

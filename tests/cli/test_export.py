@@ -112,6 +112,7 @@ def test_statistics_can_be_given(official_file: Path, tmp_path: Path, done: Done
     ("flags", "sentence"),
     [
         (["--pixel-mean", "0.5"], "--pixel-mean has 1 value(s), but images have 3 channels; give one for each"),
+        (["--pixel-mean", "nan", "1", "1"], "--pixel-mean is (nan, 1.0, 1.0); each value must be finite"),
         (["--pixel-std", "0", "1", "1"], "--pixel-std is (0.0, 1.0, 1.0); each value must be above 0"),
         (["--img-size", "30"], "img_size 30 is not divisible by patch_size 8; the nearest that are: 24 or 32"),
         (["--architecture", "vit_mae", "--img-size", "16", "32"], "the model is for images of 16 x 32 pixels"),

@@ -174,3 +174,10 @@ def test_a_folder_of_another_version_is_refused(tmp_path):
 def test_tensors_are_read_by_prefix(tmp_path):
     write_folder(tmp_path / "model", {"a.x": torch.ones(2), "b.x": torch.zeros(2)}, {})
     assert [*read_tensors(tmp_path / "model", "a.")] == ["x"]
+
+
+def test_the_checkpoint_of_an_evaluation_is_no_model(tmp_path):
+    checkpoint = tmp_path / "checkpoints" / "update_000000002"
+    write_folder(checkpoint, {"model.head.weight": torch.ones(1)}, {"format": "checkpoint", "update": 2})
+    with pytest.raises(ValueError, match=r"no model to load in .*: a run has none before .*, and an evaluation none"):
+        rmae.load(tmp_path)

@@ -1,4 +1,6 @@
+import pytest
 import torch
+from torch import nn
 
 from rmae import RunConfig, build_model, load
 from rmae.config_json import config_to_json
@@ -90,3 +92,11 @@ def test_without_a_checkpoint_a_run_begins_at_the_beginning(config, tmp_path):
     before = model.encoder.cls_token.clone()
     restore_checkpoint(tmp_path, model, optimizer, RunProgress())
     assert torch.equal(model.encoder.cls_token, before)
+
+
+def test_a_checkpoint_of_another_model_is_refused_in_a_sentence(tmp_path):
+    old, new = nn.Linear(2, 3), nn.Linear(2, 4)
+    save_checkpoint(tmp_path / "checkpoints", old, torch.optim.AdamW(old.parameters()), RunProgress(3), {})
+    with pytest.raises(ValueError, match=r"update_000000003 is of another model than the one .*size mismatch") as said:
+        restore_checkpoint(tmp_path, new, torch.optim.AdamW(new.parameters()), RunProgress(3))
+    assert "\n" not in str(said.value)

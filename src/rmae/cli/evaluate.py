@@ -1,11 +1,13 @@
 """Putting an encoder to downstream tasks."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 from rmae.cli.output_file import check_output_file
 from rmae.cli.parsing import UsageError, parse, suggest, value_of
+from rmae.training.launch import is_first
 
 if TYPE_CHECKING:
     from rmae.evaluation.folder import Evaluation
@@ -90,7 +92,7 @@ def _evaluate(task: "Task", arguments: list[str]) -> None:
         config: kind  # pyright: ignore[reportInvalidTypeForm]  # the command line is made from it at run time
 
     EvaluateArguments.__doc__ = _WORDS[task].introduction
-    default_config = _saved_config(arguments, kind) or of_preset
+    default_config = _saved_config(task, arguments, kind) or of_preset
     default = EvaluateArguments(encoder=tyro.MISSING, data=tyro.MISSING, config=default_config)
     chosen = parse(EvaluateArguments, f"evaluate {task}", arguments, default=default, operands="ENCODER")
     check_output_file("json", chosen.json)
@@ -123,14 +125,14 @@ def _size(arguments: list[str]) -> "Size":
             raise UsageError(f"--size is {other!r}{suggest(other, ('small', 'paper'))}")
 
 
-def _saved_config(arguments: list[str], kind: type[C]) -> C | None:
+def _saved_config(task: "Task", arguments: list[str], kind: type[C]) -> C | None:
     """The configuration of the evaluation that is resumed; None where there is none."""
     out = value_of("--out", arguments)
     if "--resume" not in arguments or out is None:
         return None
     from rmae.evaluation.folder import read_config
 
-    return read_config(Path(out), kind)
+    return read_config(Path(out), kind, task=task)
 
 
 def _tell(evaluation: "Evaluation", path: Path | None) -> None:
@@ -140,7 +142,7 @@ def _tell(evaluation: "Evaluation", path: Path | None) -> None:
         spread = "" if score.std is None else f" +- {score.std:.4f} over {len(score.values)} seeds"
         print(f"{name:<{width}}  {score.mean:.4f}{spread}")
     print(f"report: {evaluation.folder / 'report.html'}")
-    if path is not None:
+    if path is not None and is_first(os.environ):
         from rmae.evaluation.folder import results_file
         from rmae.files import write_atomically
 

@@ -1,5 +1,6 @@
 """Exporting weights for other tools."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -140,6 +141,8 @@ def _open(chosen: _Source) -> "MaskedAutoencoder":
 def _one_a_channel(flag: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     if len(values) != channels:
         raise ValueError(f"--{flag} has {len(values)} value(s), but images have {channels} channels; give one for each")
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"--{flag} is {values}; each value must be finite")
     return values
 
 

@@ -1,6 +1,7 @@
 """The folder of an evaluation: what stands in it besides what a run has, and when it may be gone on with."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ _MAY_CHANGE = {
     "run.checkpoint_every", "run.keep_newest", "run.keep_every",
 }  # fmt: skip
 """Knobs that a resumed evaluation may set anew."""
+_LENGTH = {"optimizer.epochs", "optimizer.updates"}
+"""Those with which an evaluation that is through goes on."""
 _RESULTS = "results.json"
 C = TypeVar("C")
 
@@ -30,7 +33,7 @@ class Score(NamedTuple):
 
     mean: float
     std: float | None
-    """Standard deviation over the seeds, of the sample (n - 1); None where there is one seed."""
+    """Standard deviation over the seeds, of the sample (n - 1); None where there is one seed, NaN as the mean is."""
     values: tuple[float, ...]
     """One a seed."""
 
@@ -55,11 +58,14 @@ class Evaluation:
 
 def summarise(scores: Sequence[Mapping[str, float]]) -> dict[str, Score]:
     """Mean and standard deviation of each score over the seeds, which all have the same scores."""
-    return {
-        name: Score(fmean(values), stdev(values) if len(values) > 1 else None, values)
-        for name in scores[0]
-        for values in [tuple(each[name] for each in scores)]
-    }
+    return {name: _summarise(tuple(each[name] for each in scores)) for name in scores[0]}
+
+
+def _summarise(values: tuple[float, ...]) -> Score:
+    mean = fmean(values)
+    if len(values) == 1:
+        return Score(mean, None, values)
+    return Score(mean, math.nan if math.isnan(mean) else stdev(values), values)  # stdev fails on NaN
 
 
 def save_results(evaluation: Evaluation, config: Any, path: Path) -> None:
@@ -77,11 +83,21 @@ def save_results(evaluation: Evaluation, config: Any, path: Path) -> None:
     write_atomically(path, json.dumps(_without_nan(saved), indent=2) + "\n")
 
 
-def finished_scores(folder: RunFolder) -> dict[str, float] | None:
-    """The scores of a seed that is through already, by name, or None."""
+def finished_scores(folder: RunFolder, config: Any) -> dict[str, float] | None:
+    """The scores of a seed that is through already, by name, or None; where it is to be longer now, it is not through.
+
+    Raises:
+        ValueError: The results cannot be read.
+    """
+    file = results_file(folder.path)
     try:
-        saved = json.loads((folder.path / _RESULTS).read_text(encoding="utf-8"))
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        changed = differences(saved["config"], config_to_json(config))
     except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} does not hold the results of an evaluation ({error}); delete it") from error
+    if not _LENGTH.isdisjoint(changed):
         return None
     return {name: float("nan") if s["mean"] is None else s["mean"] for name, s in saved["scores"].items()}
 
@@ -97,7 +113,7 @@ def start_evaluation(
     """Make the folder of one seed's evaluation, or open that of an earlier start.
 
     Args:
-        path: The folder; new or empty unless `resume`.
+        path: The folder; unused unless `resume`.
         config: The task's configuration.
         task: Name of the task.
         encoder: What is put to the test.
@@ -111,26 +127,68 @@ def start_evaluation(
     folder = RunFolder(path)
     new = {"task": task, "encoder": encoder, "data": data, "pictures": fingerprint}
     settings = config_to_json(config)
-    if resume and folder.config.exists():
+    if resume and folder.config.exists() and _is_begun(path):
         _check_same(folder, new, settings)
     else:
-        refuse_used_folder(path)
+        refuse_used_evaluation(path)
         path.mkdir(parents=True, exist_ok=True)
     saved = {"format": "evaluation", "version": FORMAT_VERSION, **new, "config": settings}
     write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
     return folder
 
 
-def read_config(path: Path, kind: type[C]) -> C | None:
+def refuse_used_evaluation(path: Path) -> None:
+    """Raise a ValueError if there is something in the folder of a new evaluation already.
+
+    Settings alone do not count: they are of a call that ended before anything came of it, for a wrong --img-size say.
+    """
+    if not path.is_dir() or _is_begun(path):
+        refuse_used_folder(path)
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether there is anything in a folder but settings of evaluations."""
+    return any(not (file.is_dir() or _holds_settings(file)) for file in path.rglob("*"))
+
+
+def _holds_settings(file: Path) -> bool:
+    if file.name != RunFolder(file.parent).config.name:
+        return False
+    try:
+        _read_saved(file)
+    except ValueError:
+        return False
+    return True
+
+
+def check_seeds(path: Path, seeds: int) -> None:
+    """Raise a ValueError if a folder is of one seed, or of several, and is to be gone on with the other way round."""
+    if seeds == 1 and (of_seeds := sorted(folder.parent.name for folder in path.glob("seed_*/config.json"))):
+        raise ValueError(
+            f"the evaluation in {path} has several seeds ({', '.join(of_seeds)} so far); say how many, as at its start "
+            "(--seeds)"
+        )
+    if seeds > 1 and RunFolder(path).config.exists() and _is_begun(path):
+        raise ValueError(
+            f"the evaluation in {path} has one seed, not {seeds}; leave out --seeds, or choose another folder (--out)"
+        )
+
+
+def read_config(path: Path, kind: type[C], *, task: str) -> C | None:
     """The configuration of an evaluation, with its first seed; None where there is no evaluation.
 
     Raises:
-        ValueError: What is there is no configuration of this kind and version.
+        ValueError: What is there is of another task or version, or no configuration.
     """
     of_seeds = sorted(path.glob("seed_*/config.json"), key=lambda file: int(file.parent.name.removeprefix("seed_")))
     for file in (path / "config.json", *of_seeds):
         if file.exists():
-            return config_from_json(kind, _read_saved(file)["config"], where=str(file))
+            saved = _read_saved(file)
+            if saved["task"] != task:
+                raise ValueError(
+                    f"the evaluation in {path} has task {saved['task']}, not {task}; choose another folder (--out)"
+                )
+            return config_from_json(kind, saved["config"], where=str(file))
     return None
 
 
@@ -140,6 +198,8 @@ def _read_saved(file: Path) -> dict[str, Any]:
         if saved["format"] != "evaluation":
             raise ValueError(f"it is a {saved['format']}")
         version = saved["version"]
+        if version == FORMAT_VERSION and not {"task", "config"} <= saved.keys():
+            raise ValueError("it lacks task or config")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} does not describe an evaluation ({error})") from error
     if version != FORMAT_VERSION:

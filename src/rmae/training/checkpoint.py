@@ -76,12 +76,17 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
             sees the same newest one. Nothing happens at the start of a run.
 
     Raises:
-        ValueError: The checkpoint cannot be read.
+        ValueError: The checkpoint cannot be read, or is of another model.
     """
     if progress.update == 0:
         return
     checkpoint = run / CHECKPOINTS / _name(progress.update)
-    model.load_state_dict(read_tensors(checkpoint, "model."))
+    try:
+        model.load_state_dict(read_tensors(checkpoint, "model."))
+    except RuntimeError as error:  # its message goes over several lines
+        raise ValueError(
+            f"{checkpoint} is of another model than the one that is to go on: {' '.join(str(error).split())}"
+        ) from error
     counts_steps = isinstance(optimizer, torch.optim.AdamW)
     parameters = dict(model.named_parameters())
     for key, tensor in read_tensors(checkpoint, "optimizer.").items():

@@ -30,6 +30,9 @@ class Journal:
         num_images: Images that are trained on.
         max_bad_share: Share of them that may be unusable, in [0, 1].
         absent: Losses that this run does not have, by name.
+
+    Raises:
+        ValueError: More updates than that are done already.
     """
 
     def __init__(
@@ -47,18 +50,25 @@ class Journal:
         self._num_updates, self._batch_size, self._num_samples = num_updates, batch_size, num_samples
         self._absent = absent
         progress, ranks = learner.progress, learner.ranks
+        if progress.update > num_updates:
+            raise ValueError(
+                f"the run in {learner.folder.path} is at update {progress.update} already; it cannot be made "
+                f"{num_updates} long"
+            )
         sums = progress.window_sums or learner.zeros().tolist()
         self._window = MetricWindow(learner.device, sums, progress.window_updates)
         self._news = News(learner.folder, ranks, num_images=num_images, max_bad_share=max_bad_share)
         self._line = ProgressLine(num_updates, progress.update, batch_size, shown=ranks.is_first)
         self._stop = StopSignal()
-        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._open.enter_context(self._stop)
-        self._log = MetricLog(self._learner.folder, self._learner.first_update, writes=self._learner.ranks.is_first)
-        self._open.enter_context(closing(self._log))
-        self._open.enter_context(self._line)
+        learner = self._learner
+        with ExitStack() as opened:
+            opened.enter_context(self._stop)
+            self._log = MetricLog(learner.folder, learner.first_update, writes=learner.ranks.is_first)
+            opened.enter_context(closing(self._log))
+            opened.enter_context(self._line)
+            self._open = opened.pop_all()
         return self
 
     def __exit__(
@@ -101,7 +111,7 @@ class Journal:
         if saves or stopped_by is not None:
             learner.stop_if_not_finite()
             learner.save(RunProgress(done, *self._window.state()))
-        if stopped_by is not None and not is_last:
+        if stopped_by is not None:  # after the last update, too: what follows, other seeds say, may take long
             raise TrainingStopped(f"stopped by {stopped_by.name} after update {done} of {self._num_updates}")
 
     def add_scores(self, done: int, scores: Mapping[str, float]) -> None:

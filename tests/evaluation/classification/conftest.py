@@ -52,6 +52,7 @@ def encoder() -> Callable[[], Encoder]:
             img_size=(32, 32), patch_size=8, channels=3, embed_dim=32, depth=2, num_heads=2, mlp_ratio=2.0
         )
         initialise(vit, generator=torch.Generator().manual_seed(7))
+        torch.nn.init.normal_(vit.norm.weight, mean=1.0, generator=torch.Generator().manual_seed(8))
         return Encoder(vit.requires_grad_(True), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "tiny")
 
     return make

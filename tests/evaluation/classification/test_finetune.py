@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rmae.data.loader import to_device
-from rmae.evaluation.classification import finetune
+from rmae.evaluation.classification import finetune, judge
 from rmae.evaluation.classification.data import list_classes
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
@@ -105,9 +105,37 @@ def test_evaluating_while_training_changes_no_weight(finetune_config, change, ru
     assert_identical(state(asked), state(quiet))
 
 
+def test_activations_can_be_computed_again(finetune_config, change, run):
+    _, kept = run(finetune, finetune_config, "kept")
+    _, again = run(finetune, change(finetune_config, run={"checkpoint_activations": True}), "again")
+    assert_identical(state(again), state(kept))
+
+
+def test_a_classifier_is_judged_as_it_will_be_used(finetune_config, change, run, monkeypatch):
+    modes = []
+
+    def classify(model, *arguments, **settings):
+        modes.append(model.training)
+        return judge_classify(model, *arguments, **settings)
+
+    judge_classify = judge.classify
+    monkeypatch.setattr(judge, "classify", classify)
+    training = []
+    forward = finetune.FinetuneStep.forward
+    monkeypatch.setattr(
+        finetune.FinetuneStep,
+        "forward",
+        lambda step, *batch: training.append(step.model.training) or forward(step, *batch),
+    )
+    run(finetune, change(finetune_config, evaluate_every=2))
+    assert modes == [False, False, False]
+    assert training == [True] * 6
+
+
 def test_workers_change_nothing(finetune_config, change, run):
-    scores, here = run(finetune, finetune_config, "here")
-    others_scores, there = run(finetune, change(finetune_config, reading={"num_workers": 2}), "there")
+    config = change(finetune_config, evaluate_every=3)
+    scores, here = run(finetune, config, "here")
+    others_scores, there = run(finetune, change(config, reading={"num_workers": 2}), "there")
     assert_identical(state(there), state(here))
     assert others_scores == scores
 

@@ -44,7 +44,7 @@ def test_all_changes_together_leave_something_to_learn(shapes, tmp_path):
         paper,
         encoder=replace(small.encoder, img_size=64, scratch_patch_size=16, drop_path=0.1),
         crop_scale=small.crop_scale,
-        optimizer=replace(small.optimizer, updates=240),
+        optimizer=replace(small.optimizer, updates=160),
         reading=replace(small.reading, num_workers=1),
         run=replace(small.run, accelerator="cpu"),
     )

@@ -68,6 +68,7 @@ def evaluate(
     """
     check_even(config, ranks.world_size)
     vit = fit_encoder(encoder.vit, image_hw=config.encoder.image_hw, drop_path=config.encoder.drop_path)
+    vit.set_grad_checkpointing(config.run.checkpoint_activations)
     generator = torch.Generator().manual_seed(config.run.seed)
     model = Classifier(vit, pooling=config.pooling, num_classes=len(data.classes), generator=generator)
     learner = _set_up(config, encoder, model, data, folder, ranks)

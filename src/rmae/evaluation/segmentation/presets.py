@@ -10,7 +10,7 @@ from rmae.config.segmentation import SegmentConfig
 def small() -> SegmentConfig:
     """For pictures of about 128 pixels and two CPU cores: a few minutes."""
     return SegmentConfig(
-        encoder=EncoderConfig(img_size=96, drop_path=0.0, layer_decay=1.0, scratch_size="micro", scratch_patch_size=12),
+        encoder=EncoderConfig(img_size=96, drop_path=0.0, scratch_size="micro", scratch_patch_size=12),
         head_channels=32,
         auxiliary_channels=32,
         head_dropout=0.0,
@@ -18,7 +18,7 @@ def small() -> SegmentConfig:
         reading=ReadingConfig(num_workers=1),
         optimizer=OptimizerConfig(
             epochs=None,
-            updates=700,
+            updates=600,
             batch_size=8,
             base_lr=6.4e-2,
             warmup=0.1,
@@ -26,7 +26,7 @@ def small() -> SegmentConfig:
             betas=(0.9, 0.999),
             clip_grad=1.0,
         ),
-        run=RunConfig(num_threads=1, log_every=50, checkpoint_every=350),
+        run=RunConfig(num_threads=1, log_every=50, checkpoint_every=300),
     )
 
 

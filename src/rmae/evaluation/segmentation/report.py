@@ -58,8 +58,8 @@ def write_report(
         tables=(_table(data.classes, scores),),
         legend=legend,
         examples=examples,
-        example_hint="The picture, its labels, and what the network made of it. Pixels in dark grey have no label: "
-        "they are not counted.",
+        example_hint="The picture, its labels, and what the network made of it. Pixels in dark grey, if there are any, "
+        "have no label and are not counted.",
         config_json=json.dumps(config_to_json(config), indent=2),
         num_skipped=len(folder.skipped_images.read_text(encoding="utf-8").splitlines()),
     )

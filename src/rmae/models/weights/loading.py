@@ -106,7 +106,10 @@ def _read_folder(folder: Path) -> SavedModel:
         return from_transformers(config, read_foreign_folder(folder), preprocessor, where=str(folder))
     scalars = read_scalars(folder)
     if "model" not in scalars:
-        raise ValueError(f"there is no model in {folder}; if it is a run, it has no checkpoint yet")
+        raise ValueError(
+            f"there is no model to load in {folder}: a run has none before its first checkpoint, and an evaluation "
+            "none at all"
+        )
     saved = with_settings(scalars, read_tensors(folder, MODEL), where=str(folder / SCALARS))
     if saved.pixel_mean is None and folder.absolute().parent.name == CHECKPOINTS:
         mean, std = _statistics_of_run(folder.absolute().parents[1], saved.config.channels)

@@ -1,0 +1,119 @@
+"""What follows an update: lines of metrics, checkpoints, and stopping."""
+
+import json
+import math
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rmae.config import RunConfig
+from rmae.interruption import TrainingStopped
+from rmae.training.checkpoint import RunProgress, read_progress
+from rmae.training.finite import NonFiniteError
+from rmae.training.journal import Journal
+from rmae.training.learner import Learner
+from rmae.training.ranks import open_ranks
+from rmae.training.run_folder import RunFolder
+
+
+def open_learner(path: Path, optimizer=torch.optim.AdamW, **run) -> Learner:
+    """A linear layer that was trained as far as the folder says."""
+    path.mkdir(exist_ok=True)
+    config = RunConfig(accelerator="cpu", **run)
+    model = nn.Linear(2, 1)
+    nn.init.ones_(model.weight)
+    nn.init.zeros_(model.bias)
+    with open_ranks(config) as ranks:
+        return Learner(
+            model,
+            model=model,
+            optimizer=optimizer(model.parameters(), lr=0.1),
+            loss_names=("loss",),
+            folder=RunFolder(path),
+            run=config,
+            ranks=ranks,
+            kept={},
+        )
+
+
+def open_journal(learner: Learner, num_updates: int) -> Journal:
+    return Journal(learner, num_updates=num_updates, batch_size=2, num_samples=4, num_images=4, max_bad_share=0.0)
+
+
+def update(learner: Learner, number: int, *, factor: float = 1.0) -> Tensor:
+    """Make an update; returns its loss and the gradient's norm."""
+    values = learner.zeros()
+    loss = factor * learner.step(torch.ones(1, 2)).sum()
+    learner.backward(loss)
+    values[0] += loss.detach()
+    learner.apply(number, values, None)
+    return values
+
+
+def train(learner: Learner, num_updates: int, *, factors=(1.0, 1.0, 1.0), stop_after: int = 0) -> None:
+    """Train from the start; after an update SIGTERM comes."""
+    with open_journal(learner, num_updates) as journal:
+        for number, factor in enumerate(factors):
+            values = update(learner, number, factor=factor)
+            if number + 1 == stop_after:
+                os.kill(os.getpid(), signal.SIGTERM)
+            journal.close_update(number + 1, values, 0.1)
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_updates_are_logged_and_the_last_one_is_saved(tmp_path):
+    train(open_learner(tmp_path, log_every=2), 3)
+    assert [(line["update"], line["epoch"]) for line in lines(tmp_path)] == [(2, 1.0), (3, 1.5)]
+    assert read_progress(tmp_path) == RunProgress(3, (0.0, 0.0), 0)
+
+
+def test_scores_that_are_not_defined_are_null(tmp_path):
+    learner = open_learner(tmp_path)
+    with open_journal(learner, 3) as journal:
+        journal.add_scores(2, {"miou": 0.25, "ap": math.nan})
+    assert lines(tmp_path) == [{"update": 2, "epoch": 1.0, "miou": 0.25, "ap": None}]
+
+
+@pytest.mark.parametrize("stopped_after", [1, 3])  # 3 is the last: what comes after training may take long
+def test_a_signal_stops_after_the_update_with_the_state_saved(tmp_path, stopped_after):
+    learner = open_learner(tmp_path, log_every=2)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(TrainingStopped, match=f"stopped by SIGTERM after update {stopped_after} of 3"):
+        train(learner, 3, stop_after=stopped_after)
+    assert read_progress(tmp_path).update == stopped_after
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("optimizer", [partial(torch.optim.AdamW, fused=True), torch.optim.AdamW, torch.optim.SGD])
+def test_what_is_not_finite_never_reaches_the_weights(tmp_path, optimizer):
+    learner = open_learner(tmp_path / "bad", optimizer, log_every=3)
+    with pytest.raises(NonFiniteError, match="the loss was not finite at update 2"):
+        train(learner, 6, factors=(1.0, math.nan, 1.0))
+    good = open_learner(tmp_path / "good", optimizer)
+    train(good, 6, factors=(1.0,))
+    assert read_progress(tmp_path / "bad").update == 1
+    assert all(torch.equal(*both) for both in zip(learner.step.parameters(), good.step.parameters(), strict=True))
+
+
+def test_signals_are_as_before_where_the_log_cannot_be_opened(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    learner = open_learner(tmp_path)
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(IsADirectoryError), open_journal(learner, 3):
+        pass
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_run_cannot_be_made_shorter_than_it_is(tmp_path):
+    learner = open_learner(tmp_path)
+    learner.save(RunProgress(5))
+    with pytest.raises(ValueError, match="is at update 5 already; it cannot be made 4 long"):
+        open_journal(open_learner(tmp_path), 4)
