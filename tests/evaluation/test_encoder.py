@@ -80,4 +80,5 @@ def test_fitting_to_the_size_it_has_changes_no_feature():
     encoder = open_encoder("scratch", CONFIG, seed=0)
     images = torch.rand(1, 3, 32, 32)
     before = encoder.vit.eval().forward_features(images)
-    assert torch.equal(fit_encoder(encoder.vit, image_hw=(32, 32), drop_path=0.2).eval().forward_features(images), before)
+    fitted = fit_encoder(encoder.vit, image_hw=(32, 32), drop_path=0.2).eval()
+    assert torch.equal(fitted.forward_features(images), before)

@@ -109,6 +109,8 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     check_accelerator("auto", 2)
     check_accelerator("cpu", 4)
+    with pytest.raises(ValueError, match=r"9999 processes on the CPU .* from working; start at most"):
+        check_accelerator("cpu", 9999)
     with pytest.raises(ValueError, match="4 processes on this machine need as many GPUs, and torch finds 2 here"):
         check_accelerator("auto", 4)
 

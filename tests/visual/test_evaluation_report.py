@@ -23,8 +23,11 @@ def test_all_that_is_given_is_shown_and_escaped():
             num_skipped=2,
         )
     )
-    for text in ("segment · &lt;script&gt;", "What was &lt;done&gt;.", "a &amp; b", "81.2 %", "By class", "&lt;disc&gt;",
-                 "a&lt;b.png", "As drawn.", "A note.", "Look.", "2 pictures could not be read", "#ff0000"):  # fmt: skip
+    shown = (
+        "segment · &lt;script&gt;", "What was &lt;done&gt;.", "a &amp; b", "81.2 %", "By class", "&lt;disc&gt;",
+        "a&lt;b.png", "As drawn.", "A note.", "Look.", "2 pictures could not be read", "#ff0000",
+    )  # fmt: skip
+    for text in shown:
         assert text in html
     assert "<script" not in html
     assert html.count("<svg") == 2

@@ -29,6 +29,12 @@ def test_colours_can_be_told_apart_without_red_or_green_cones_too(num_classes: i
     assert nearest(colours) > 2 * nearest(random)
 
 
+def test_no_class_looks_like_what_has_none():
+    """Drawn over any grey, a class keeps a hue, or is lighter than what has no class can be."""
+    for red, green, blue in class_colours(40):
+        assert max(red, green, blue) - min(red, green, blue) > 20 or min(red, green, blue) > 128
+
+
 def test_eyes_that_see_all_see_colours_as_they_are():
     colours = np.array(class_colours(30))
     normal = _as_seen(colours)[0]

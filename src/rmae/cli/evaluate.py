@@ -67,10 +67,14 @@ _WORDS: dict["Task", _Words] = {
 def _evaluate(task: "Task", arguments: list[str]) -> None:
     import tyro
 
+    from rmae.config.detection import DetectConfig
+    from rmae.evaluation.detection.presets import for_lvis
     from rmae.evaluation.presets import evaluation_preset
 
     of_size = _size(arguments)
     of_preset = evaluation_preset(task, of_size)
+    if isinstance(of_preset, DetectConfig) and value_of("--layout", arguments) == "lvis":
+        of_preset = for_lvis(of_preset)
     kind = type(of_preset)
 
     @dataclass(frozen=True, kw_only=True)

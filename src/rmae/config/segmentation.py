@@ -34,7 +34,7 @@ class SegmentConfig:
     ignore_label: int | None = 0
     """Label of pixels without a class in ADE20K's layout, beside the 255 of PNGs; None = 255 alone.
     Labels above it move down by one: with 0, as in ADE20K, label 1 is the first class."""
-    head_channels: int = 512
+    head_channels: int = 768
     """Width of UperNet's head."""
     auxiliary_channels: int = 256
     """Width of the auxiliary head."""
@@ -51,8 +51,9 @@ class SegmentConfig:
     color_jitter: float = 1.0
     """Strength in [0, 1] of the jitter of brightness, contrast, saturation and hue, each of half of the samples."""
     test_short_side: int | None = None
-    """Pixels of the shorter side of pictures that are evaluated; None = that of img_size."""
-    test_stride: float = 2 / 3
+    """Pixels of the shorter side of pictures that are evaluated, less where the longer one would get more than four
+    times as many; None = that of img_size."""
+    test_stride: float = 1 / 2
     """Step of the window that is slid over a picture, as a share of the window, in (0, 1]."""
     test_batch_size: int = 4
     """Windows that are looked at together, >= 1: a matter of memory alone."""

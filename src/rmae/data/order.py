@@ -84,7 +84,7 @@ class BatchOrder(Sampler[list[SampleKey]]):
         if self.num_samples < self.batch_size:
             raise ValueError(
                 f"the data hold {self.num_samples} samples an epoch, fewer than one batch of {self.batch_size}: "
-                "lower --batch-size, or raise --crops-per-image"
+                "lower --batch-size (or, in pre-training, raise --crops-per-image)"
             )
         if self.batch_size % (self.steps_per_update * self.world_size):
             raise ValueError(

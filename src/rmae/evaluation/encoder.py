@@ -15,11 +15,11 @@ from rmae.config import ENCODER_SHAPES, ModelConfig
 from rmae.config.encoder import EncoderConfig
 from rmae.models.build import initialise
 from rmae.models.encoder import build_encoder
+from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
 from rmae.models.weights import load
 
 SCRATCH = "scratch"
 """The encoder with random weights."""
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CHANNELS = 3
 
 
@@ -59,14 +59,14 @@ def open_encoder(source: str | Path, config: EncoderConfig, *, seed: int) -> Enc
     """
     name = str(source)
     if name == SCRATCH:
-        encoder = Encoder(_from_scratch(config, seed), _IMAGENET_MEAN, _IMAGENET_STD, name)
+        encoder = Encoder(_from_scratch(config, seed), IMAGENET_MEAN, IMAGENET_STD, name)
     elif not Path(source).exists() and timm.is_model(name.partition(".")[0]):
         encoder = _from_timm(name, name)
     elif _is_timm_folder(Path(source)):
         encoder = _from_timm(f"local-dir:{source}", name)
     else:
         model = load(source)
-        mean, std = model.pixel_mean or _IMAGENET_MEAN, model.pixel_std or _IMAGENET_STD
+        mean, std = model.pixel_mean or IMAGENET_MEAN, model.pixel_std or IMAGENET_STD
         encoder = Encoder(model.encoder, tuple(mean), tuple(std), name)
     channels = encoder.vit.patch_embed.proj.in_channels
     if channels != _CHANNELS:

@@ -9,7 +9,6 @@ import numpy as np
 from rmae.regions.coco_json import list_images, read_coco_file
 from rmae.regions.listed_images import ListedImages
 
-
 NO_CATEGORY = -1
 """Category of segments for which the file gives none."""
 

@@ -1,11 +1,10 @@
 """A folder that is there whole or not at all."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rmae.files import flush
+from rmae.files import whole_folder
 
 
 @contextmanager
@@ -24,15 +23,5 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise ValueError(f"{out} is a file; choose a folder for the scenes")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; choose another folder for the scenes, or delete this one")
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        for path in partial.rglob("*"):
-            flush(path)
-        flush(partial)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    flush(out.parent)
+    with whole_folder(out) as folder:
+        yield folder

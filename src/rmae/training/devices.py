@@ -1,6 +1,7 @@
 """Choosing the device and the arithmetic."""
 
 import logging
+import os
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from rmae.training.launch import Launch
 
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed", "float64": "64-true"}
+_MOST_PROCESSES_A_CORE = 4
 _ALONE = Launch(rank=0, world_size=1, local_rank=0, local_world_size=1, address="127.0.0.1", port=0)
 
 
@@ -23,6 +25,12 @@ def check_accelerator(accelerator: Literal["auto", "cpu", "gpu"], num_devices: i
             f"{num_devices} processes on this machine need as many GPUs, and torch finds {torch.cuda.device_count()} "
             "here; start fewer (--devices, torchrun --nproc-per-node, srun --ntasks-per-node), or show each process "
             "all GPUs of the machine"
+        )
+    cores = len(os.sched_getaffinity(0))
+    if (accelerator == "cpu" or not torch.cuda.is_available()) and num_devices > _MOST_PROCESSES_A_CORE * cores:
+        raise ValueError(
+            f"{num_devices} processes on the CPU of this machine, of which {cores} cores may be used, would keep each "
+            f"other from working; start at most {_MOST_PROCESSES_A_CORE * cores} (--devices)"
         )
 
 

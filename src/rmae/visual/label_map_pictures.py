@@ -12,6 +12,7 @@ from rmae.visual.region_pictures import BORDER_COLOUR, shown_size
 
 _FLATNESS = 0.72  # share of a class's colour; the rest is the picture, in grey
 _DIMMED = 0.35  # brightness of what has no class
+_DARK_GREYS = np.repeat(np.arange(0, 128, 16)[:, None], 3, axis=1)  # which classes would look like what has none
 _LEVELS = np.arange(16, 256, 24)  # of red, green and blue in colours to choose from
 # What is left of linear red, green and blue without one kind of cones (Machado, Oliveira, Fernandes, "A
 # physiologically-based model for simulation of color vision deficiency", 2009, table 1, severity 1).
@@ -24,8 +25,8 @@ _VISIONS = (np.eye(3), np.array(_PROTANOPIA), np.array(_DEUTERANOPIA))
 def class_colours(num_classes: int) -> tuple[tuple[int, int, int], ...]:
     """Choose the colours of classes.
 
-    The first seven are Okabe's and Ito's; each further one is as far as can be from all before it, to eyes that lack
-    red or green cones as to others.
+    The first seven are Okabe's and Ito's; each further one is as far as can be from all before it and from the dark
+    grey of what has no class, to eyes that lack red or green cones as to others.
 
     Args:
         num_classes: At least 1.
@@ -36,10 +37,9 @@ def class_colours(num_classes: int) -> tuple[tuple[int, int, int], ...]:
     grid = np.stack(np.meshgrid(_LEVELS, _LEVELS, _LEVELS, indexing="ij"), axis=-1).reshape(-1, 3)
     candidates = np.concatenate([np.array(REGION_COLOURS), grid])
     seen = _as_seen(candidates)  # (visions, candidates, 3)
-    nearest = np.full(len(candidates), np.inf)
+    nearest = np.min([_distances(seen, grey) for grey in _as_seen(_DARK_GREYS).swapaxes(0, 1)], axis=0)
     chosen: list[int] = []
     for place in range(num_classes):
-        # The grey of what has no class is a colour to keep away from, too: it has no hue.
         best = place if place < len(REGION_COLOURS) else int(nearest.argmax())
         chosen.append(best)
         nearest = np.minimum(nearest, _distances(seen, seen[:, best]))

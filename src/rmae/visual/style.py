@@ -108,12 +108,12 @@ figcaption span { color: var(--muted); }
 .table th, .table td { padding: 9px 18px; text-align: right; border-bottom: 1px solid var(--line); }
 .table th:first-child { text-align: left; }
 .table thead th { color: var(--muted); font-weight: 500; font-size: 0.85rem; }
-.table tbody th { font-weight: 500; overflow-wrap: anywhere; }
+.table tbody th { font-weight: 500; min-width: 8ch; overflow-wrap: break-word; }
 .table tbody tr:last-child > * { border-bottom: 0; }
 .table + details { margin-top: 12px; }
 details .table { box-shadow: none; }
 
-.examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(540px, 100%), 1fr)); gap: 20px; }
+.examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(500px, 100%), 1fr)); gap: 20px; }
 .examples .card { margin: 0; }
 .examples h3 { font-size: 0.95rem; margin-bottom: 10px; }
 .examples .hint { font-size: 0.88rem; margin: 10px 0 0; }

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rmae.evaluation.detection.detector import build_detector
-from rmae.evaluation.detection.presets import lvis, paper
+from rmae.evaluation.detection.presets import for_lvis, paper
 from rmae.evaluation.layer_groups import layer_groups
 from rmae.models.build import num_trainable_parameters
 from rmae.models.encoder import build_encoder
@@ -30,7 +30,7 @@ def test_windows_anchors_and_strides_of_the_paper():
     sizes = model.proposals.anchor_generator.sizes
     assert sizes == ((32,), (64,), (128,), (256,), (512,))
     assert model.boxes.detections_per_img == 100
-    assert build(lvis(), 1203).boxes.detections_per_img == 300
+    assert build(for_lvis(paper()), 1203).boxes.detections_per_img == 300
     assert model.encoder.pos_embed.shape == (1, 197, 768)
 
 

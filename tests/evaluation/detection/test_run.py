@@ -17,7 +17,7 @@ from rmae.config import EncoderConfig, OptimizerConfig, ReadingConfig, RunConfig
 from rmae.config.detection import DetectConfig
 from rmae.data.loader import to_device
 from rmae.evaluation.detection import run as detection
-from rmae.evaluation.detection.presets import lvis, paper, small
+from rmae.evaluation.detection.presets import for_lvis, paper, small
 from rmae.evaluation.encoder import open_encoder
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_tensors
@@ -179,7 +179,7 @@ def test_presets_are_the_papers_and_one_for_small_machines():
     assert (config.num_detections, config.score_threshold) == (100, 0.05)
     updates = config.optimizer.num_updates(117_266)
     assert config.optimizer.warmup * updates == pytest.approx(250, rel=0.01)
-    rare = lvis()
+    rare = for_lvis(paper())
     assert (rare.optimizer.lr, rare.repeat_threshold, rare.layout) == (2e-4, 0.001, "lvis")
     assert (rare.num_detections, rare.score_threshold) == (300, 0.02)
     assert small().encoder.image_hw == (128, 128)

@@ -16,6 +16,8 @@ def test_the_defaults_are_the_recipe():
     assert config.optimizer.warmup * 160_000 == pytest.approx(1500)
     assert (config.encoder.image_hw, config.short_side) == ((512, 512), 512)
     assert (config.encoder.layer_decay, config.encoder.drop_path) == (0.65, 0.1)
+    assert (config.head_channels, config.auxiliary_channels) == (768, 256)
+    assert config.test_stride * config.short_side == 256
     assert replace(paper(), run=config.run) == config
 
 

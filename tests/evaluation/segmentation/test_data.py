@@ -174,8 +174,8 @@ def test_labels_outside_of_the_classes_are_no_bad_file_but_wrong(ade_root: Path)
     (ade_root / "classes.txt").write_text("around\nred\n")
     data = open_data(CONFIG, ade_root)
     sentence = (
-        "holds the label 3, but the 2 classes have the labels 1 to 2, and 0 and 255 are ignored; correct the file or "
-        "the list of classes, or set --ignore-label"
+        r"holds the label 3, but the 2 classes have the labels 1 to 2, and 0 and 255 \(65535 in 16 bits\) are ignored; "
+        "correct the file or the list of classes, or set --ignore-label"
     )
     with pytest.raises(WrongLabels, match=sentence):
         data.training.read(1)

@@ -50,6 +50,14 @@ def test_the_shorter_side_of_a_picture_is_resized(ade_root: Path, tiny_config: S
         assert picture.labels.shape == part.read(index)[1].shape
 
 
+def test_a_strip_is_not_enlarged_without_end(ade_root: Path, tiny_config: SegmentConfig):
+    for kind, mode in (("images", "RGB"), ("annotations", "L")):
+        Image.new(mode, (400, 10), 1).save(ade_root / kind / "training" / "0.png")
+    picture = read_test_picture(open_data(tiny_config, ade_root).training, 40, 0)
+    assert picture.image.shape == (3, 4, 160)
+    assert picture.labels.shape == (10, 400)
+
+
 def test_predictions_have_the_size_of_the_labels_and_training_goes_on_as_it_was(
     ade_root: Path, tiny_config: SegmentConfig, ranks: Ranks
 ):

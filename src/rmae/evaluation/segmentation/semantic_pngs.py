@@ -99,7 +99,7 @@ class SemanticPngs:
 
     def _outside(self, path: Path, highest: int, limit: int) -> str:
         first, last = self.name_of_label(0), self.name_of_label(limit - 1)
-        ignored = "255" if self.ignore_label is None else f"{self.ignore_label} and 255"
+        ignored = ("" if self.ignore_label is None else f"{self.ignore_label} and ") + "255 (65535 in 16 bits)"
         return (
             f"{path} holds the label {self.name_of_label(highest)}, but the {limit:,} classes have the labels {first} "
             f"to {last}, and {ignored} are ignored; correct the file or the list of classes, or set --ignore-label"

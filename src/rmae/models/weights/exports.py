@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rmae.files import flush
+from rmae.files import flush, whole_folder
 from rmae.models.interchange.settings import settings_of
 from rmae.models.interchange.timm_vit import timm_config, timm_tensors
 from rmae.models.interchange.transformers_vit import (
@@ -25,7 +25,6 @@ from rmae.models.weights.folder import (
     TENSORS,
     float32,
     refuse_other_contents,
-    whole_folder,
     write_json,
 )
 from rmae.models.weights.loading import NOTE, note_of

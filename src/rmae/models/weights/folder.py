@@ -1,9 +1,7 @@
 """Folders of weights and settings that are there whole or not at all."""
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rmae.files import flush
+from rmae.files import whole_folder
 from rmae.models.weights.tensor_files import read_safetensors
 
 FORMAT_VERSION = 1
@@ -20,24 +18,6 @@ CHECKPOINTS = "checkpoints"
 """Folder of a run that holds its checkpoints."""
 TENSORS = "model.safetensors"
 SCALARS = "config.json"
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill, which then takes the place of `folder`, whole."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    yield partial
-    for written in (*partial.iterdir(), partial):
-        flush(written)
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if folder.exists():
-        folder.rename(replaced)
-    partial.rename(folder)
-    flush(folder.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def write_folder(
