@@ -26,10 +26,10 @@ paper=(--size paper --accelerator gpu --log-every 5)
 step scenes 60 "${rmae[@]}" scenes "$data/scenes" --img-size 512 --num-train 64 --num-val 8
 step classes 30 "${rmae[@]}" scenes "$data/classes" --layout imagenet --img-size 224 --num-train 512 --num-val 64
 step finetune 110 "${rmae[@]}" evaluate finetune scratch --data "$data/classes" --out "$out/finetune" "${paper[@]}" \
-    --batch-size 256 --updates 30
+    --batch-size 256 --epochs None --updates 30
 step knn 60 "${rmae[@]}" evaluate knn scratch --data "$data/classes" --out "$out/knn" --size paper --accelerator gpu
 step segment 110 "${rmae[@]}" evaluate segment scratch --data "$data/scenes" --out "$out/segment" "${paper[@]}" --updates 30
 step detect 60 "${rmae[@]}" evaluate detect scratch --data "$data/scenes" --out "$out/detect" "${paper[@]}" \
-    --batch-size 8 --updates 20 --checkpoint-every 10
+    --batch-size 8 --epochs None --updates 20 --checkpoint-every 10
 step detect_resumed 40 "${rmae[@]}" evaluate detect scratch --data "$data/scenes" --out "$out/detect" --resume \
-    --size paper --updates 30
+    --size paper --epochs None --updates 30
