@@ -105,6 +105,13 @@ def test_the_last_block_of_each_quarter_sees_everything(depth, whole):
 
 
 @pytest.mark.parametrize(
+    ("depth", "number", "whole"), [(24, 4, [5, 11, 17, 23]), (12, 1, [11]), (5, 2, [1, 4]), (3, 9, [0, 1, 2])]
+)
+def test_blocks_that_see_everything_are_evenly_spaced(depth, number, whole):
+    assert global_blocks(depth, number) == whole
+
+
+@pytest.mark.parametrize(
     ("changes", "name", "sentence"),
     [
         (dict(), "a.pth", r"for images of 32 x 48 pixels, and ViTDet takes positions of square ones alone; resize it"),

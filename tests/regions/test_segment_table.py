@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rmae.regions.segment_table import read_segments
+from rmae.regions.segment_table import NO_CATEGORY, read_segments
 
 IMAGES = [{"id": id_, "file_name": f"{id_}.jpg", "height": 3, "width": 4} for id_ in (5, 2, 9)]
 
@@ -30,6 +30,17 @@ def test_segments_are_sorted_by_image_and_keep_their_order(tmp_path: Path):
     assert table.first_segments.tolist() == [0, 3, 3, 5]
     assert table.ids.tolist() == [3, 7, 1, 7, 2**24 - 1]
     assert table.is_crowd.tolist() == [False, False, True, True, False]
+
+
+def test_categories_are_kept_and_may_be_missing(tmp_path: Path):
+    table = read_segments(
+        write(
+            tmp_path,
+            annotation(9, {"id": 7, "category_id": 0}),
+            annotation(5, {"id": 3, "category_id": 200}, {"id": 8}, {"id": 1, "category_id": "sky"}),
+        )
+    )
+    assert table.categories.tolist() == [200, NO_CATEGORY, NO_CATEGORY, 0]
 
 
 def test_a_file_without_annotations_has_no_segments(tmp_path: Path):

@@ -62,7 +62,8 @@ class DetectConfig:
     """Probability in [0, 1] of mirroring a training picture left to right."""
     repeat_threshold: float | None = None
     """Pictures with a category that fewer than this share of the pictures have come more often: by the square root of
-    threshold over share. 0.001 for LVIS; None = all pictures come once an epoch."""
+    threshold over share. 0.001 for LVIS; None = all pictures come once an epoch. The run gets no longer: epochs count
+    pictures, not how often they come."""
     empty_pictures: bool = False
     """Train on pictures without an object, too."""
     milestones: tuple[float, ...] = (8 / 9, 26 / 27)
@@ -98,6 +99,11 @@ class DetectConfig:
         require(0 <= self.score_threshold < 1, f"score_threshold is {self.score_threshold}; it must lie in [0, 1)")
         require(0 < self.nms_threshold <= 1, f"nms_threshold is {self.nms_threshold}; it must lie in (0, 1]")
         require(0 <= self.flip <= 1, f"flip is {self.flip}; it is a probability in [0, 1]")
+        require(
+            self.layout != "lvis" or self.num_detections <= 300,
+            f"num_detections is {self.num_detections}; with the layout lvis it must be at most 300, for LVIS counts no "
+            "more in a picture",
+        )
         threshold = self.repeat_threshold
         require(
             threshold is None or 0 < threshold <= 1,

@@ -75,6 +75,7 @@ def test_masks_are_cut_at_the_edge_of_the_picture(write_coco, rectangle):
         ({"bbox": [1, 1, 0, 4]}, "without an area"),
         ({"bbox": [1, 1, 4, -1]}, "without an area"),
         ({"bbox": [31, 1, 4, 4]}, "outside of their picture"),
+        ({"bbox": [-float("inf"), 1, float("inf"), 4]}, "outside of their picture"),
         ({"bbox": [-5, 1, 5, 4]}, "outside of their picture"),
         ({"segmentation": [[40, 1, 44, 1, 44, 5]]}, "outside of their picture"),
         ({"segmentation": [[1, -8, 4, -8, 4, -1]]}, "outside of their picture"),
@@ -114,6 +115,7 @@ def test_malformed_run_lengths_are_explained(write_coco, rectangle):
     ("more", "sentence"),
     [
         ({"category_id": 9}, "has an annotation with the category_id 9, which its 'categories' do not list"),
+        ({"category_id": 10**30}, "has an annotation with the category_id 1000000000000000000000000000000, which"),
         ({"category_id": None}, "annotation 1 has the category_id None; it must be an integer"),
         ({"bbox": [1, 2, 3]}, r"annotation 1 has the bbox \[1, 2, 3\]; it must be x, y, width and height"),
         ({"bbox": "1234"}, "annotation 1 has the bbox '1234'"),
@@ -135,6 +137,7 @@ def test_wrong_annotations_are_explained(write_coco, rectangle, more, sentence):
         ([{"id": 1}], "has a category that is no object with an id, a name"),
         ([{"id": 1, "name": "one", "frequency": "x"}], "at most a frequency of r, c or f"),
         ([{"id": 1, "name": "one"}, {"id": 1, "name": "two"}], "lists two categories with the id 1"),
+        ([{"id": 1, "name": "one"}, {"id": 1, "name": "one", "frequency": "r"}], "lists two categories with the id 1"),
     ],
 )
 def test_wrong_categories_are_explained(write_coco, rectangle, categories, sentence):

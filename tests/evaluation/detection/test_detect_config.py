@@ -10,6 +10,8 @@ from rmae.config import DetectConfig, OptimizerConfig
         ({"window_size": -1}, "window_size is -1; it must be at least 0"),
         ({"num_global_blocks": 0}, "num_global_blocks is 0; it must be at least 1"),
         ({"eval_batch_size": 0}, "eval_batch_size is 0; it must be at least 1"),
+        ({"layout": "lvis", "num_detections": 301},
+         "num_detections is 301; with the layout lvis it must be at most 300, for LVIS counts no more in a picture"),
         ({"evaluate_every": 0}, "evaluate_every is 0; it must be at least 1"),
         ({"mask_depth": -1}, "mask_depth is -1; it must be at least 0"),
         ({"pyramid_scales": (4.0, 1.0)}, r"pyramid_scales are \(4\.0, 1\.0\); they must be neighbours in 4, 2, 1"),

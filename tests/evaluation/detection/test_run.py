@@ -18,6 +18,7 @@ from rmae.config.detection import DetectConfig
 from rmae.data.loader import to_device
 from rmae.evaluation.detection import run as detection
 from rmae.evaluation.detection.presets import for_lvis, paper, small
+from rmae.evaluation.detection.samples import build_samples
 from rmae.evaluation.encoder import open_encoder
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_tensors
@@ -134,6 +135,16 @@ def test_stopping_and_resuming_is_bit_identical(scenes, tmp_path, monkeypatch, r
     assert (whole.path / "predictions.json").read_bytes() == (stopped.path / "predictions.json").read_bytes()
     assert str(go(config, scenes, tmp_path / "stopped")[0]) == str(unbroken)  # nothing is left to train
     assert read_metrics(stopped.metrics) == lines
+
+
+def test_repeated_pictures_make_no_run_longer(scenes, tmp_path):
+    """As in detectron2's settings for LVIS, where 100 epochs of 100,000 pictures are 156,250 updates of 64."""
+    optimizer = replace(CONFIG.optimizer, updates=None, epochs=2)
+    config = replace(CONFIG, repeat_threshold=1.0, optimizer=optimizer)
+    data = detection.open_data(config, scenes)
+    assert len(build_samples(config, data, pixel_mean=(0.5, 0.5, 0.5), seed=0)) >= 14
+    _, folder = go(config, scenes, tmp_path / "run")
+    assert [line["update"] for line in read_metrics(folder.metrics) if "loss" in line] == [1, 2, 3, 4, 5, 6]
 
 
 def test_lvis_and_empty_pictures_train_and_are_scored(write_coco, rectangle, tmp_path):

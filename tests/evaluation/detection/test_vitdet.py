@@ -4,7 +4,7 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from rmae.evaluation.detection.vitdet import build_vitdet, global_blocks
+from rmae.evaluation.detection.vitdet import build_vitdet
 
 
 def make_vit(**changed):
@@ -98,20 +98,26 @@ def test_layer_scale_and_normed_queries_are_kept():
     torch.testing.assert_close(build(vit)(images), expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("depth", "number", "expected"),
-    [(12, 4, {2, 5, 8, 11}), (24, 4, {5, 11, 17, 23}), (32, 4, {7, 15, 23, 31}), (4, 4, {0, 1, 2, 3}), (2, 4, {0, 1}),
-     (12, 1, {11}), (5, 2, {1, 4})],
-)  # fmt: skip
-def test_global_blocks_are_evenly_spaced(depth, number, expected):
-    assert global_blocks(depth, number) == expected
-
-
 def test_dropped_paths_grow_with_depth():
     backbone = build(make_vit(), drop_path=0.3)
-    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in backbone.blocks]
-    assert rates == pytest.approx([0, 0.1, 0.2, 0.3])
-    assert [getattr(block.drop_path2, "drop_prob", 0.0) for block in backbone.blocks] == rates
+    for half in ("drop_path1", "drop_path2"):
+        rates = [
+            sum(getattr(part, "drop_prob", 0.0) for part in getattr(block, half).modules()) for block in backbone.blocks
+        ]
+        assert rates == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
+def test_a_path_is_dropped_for_whole_pictures_not_for_windows():
+    """Of 64 equal pictures in four windows each there are four kinds: with and without attention, and the MLP."""
+    backbone = build(make_vit(), window_size=3, num_global_blocks=1, drop_path=0.5).train()
+    block, tokens = backbone.blocks[2], torch.randn(1, 4, 4, 24, dtype=torch.float64)
+    assert block.window_size == 3
+    torch.manual_seed(0)
+    with torch.no_grad():
+        made = block(tokens.expand(64, 4, 4, 24))
+    assert len(torch.unique(made.flatten(1).round(decimals=6), dim=0)) == 4
+    untouched = (made - tokens).abs().flatten(1).amax(dim=1) < 1e-12
+    assert untouched.double().mean() == pytest.approx((1 / 3) ** 2, abs=0.1)
 
 
 def test_computing_again_gives_the_same_gradients_even_where_paths_are_dropped():

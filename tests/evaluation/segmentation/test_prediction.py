@@ -106,6 +106,18 @@ def test_validation_counts_every_picture_once(
     assert scores.num_pixels.sum() == sum(int((part.read(i)[1] >= 0).sum()) for i in range(3))
 
 
+def test_processes_take_shares_that_make_up_all(ade_root: Path, tiny_config: SegmentConfig, ranks: Ranks):
+    data = open_data(tiny_config, ade_root)
+    predict = predictor(tiny_config, ranks, step_of(tiny_config))
+    whole = validate(predict, data, ranks, short_side=24, num_workers=0).num_pixels
+    ranks.world_size = 2
+    shares = []
+    for ranks.rank in range(2):
+        shares.append(validate(predict, data, ranks, short_side=24, num_workers=0).num_pixels)
+    assert all(share.sum() > 0 for share in shares)
+    np.testing.assert_array_equal(sum(shares), whole)
+
+
 def test_a_picture_that_cannot_be_used_ends_the_validation(ade_root: Path, tiny_config: SegmentConfig, ranks: Ranks):
     data = open_data(tiny_config, ade_root)
     (ade_root / "annotations/validation/9.png").write_bytes(b"no labels")

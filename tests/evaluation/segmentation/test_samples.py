@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rmae.config import SegmentConfig
 from rmae.data.order import SampleKey
@@ -64,9 +65,9 @@ def test_unreadable_pictures_and_labels_are_replaced_and_listed(tiny_config: Seg
 
 
 def test_labels_of_other_classes_end_the_run(tiny_config: SegmentConfig, ade_root: Path):
-    (ade_root / "classes.txt").write_text("around\nred\n")
     samples = open_samples(tiny_config, ade_root)
-    with pytest.raises(WrongLabels, match="holds the label 3"):
+    Image.new("L", (24, 24), 4).save(ade_root / "annotations/training/1.png")
+    with pytest.raises(WrongLabels, match="holds the label 4, but the 3 classes have the labels 1 to 3"):
         samples[SampleKey(0, 1)]
 
 

@@ -3,21 +3,22 @@ import math
 import numpy as np
 import pytest
 import torch
+from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from rmae.evaluation.segmentation.labels import IGNORED
 from rmae.evaluation.segmentation.scores import count_pairs, score
 
-NUM_CLASSES = 5
+NUM_CLASSES = 6
 
 
 def pictures() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Predictions and labels of three pictures with ignored pixels; class 3 is never true, but predicted."""
+    """Predictions and labels with ignored pixels; class 3 is never true, but predicted, class 5 is neither."""
     generator = np.random.default_rng(0)
     found = []
     for height, width in ((9, 12), (20, 7), (15, 15)):
         labels = generator.choice([IGNORED, 0, 1, 2, 4], (height, width), p=[0.2, 0.4, 0.2, 0.1, 0.1])
         wrong = generator.random((height, width)) < 0.3
-        predicted = np.where(wrong | (labels < 0), generator.integers(0, NUM_CLASSES, (height, width)), labels)
+        predicted = np.where(wrong | (labels < 0), generator.integers(0, 5, (height, width)), labels)
         found.append((predicted, labels))
     return found
 
@@ -31,7 +32,7 @@ def plain_scores(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[list[float
     for class_ in range(NUM_CLASSES):
         is_true, is_taken = labels == class_, predicted == class_
         both, either = (is_true & is_taken).sum(), (is_true | is_taken).sum()
-        iou.append(both / either if is_true.any() else math.nan)
+        iou.append(both / either if either else math.nan)
         accuracy.append(both / is_true.sum() if is_true.any() else math.nan)
     return iou, accuracy, float((predicted == labels).mean())
 
@@ -54,10 +55,19 @@ def test_scores_are_those_of_an_independent_count():
     assert list(scores.headline()) == ["miou", "pixel_accuracy", "mean_accuracy"]
 
 
-def test_a_class_without_a_pixel_is_left_out():
+def test_mean_iou_is_that_of_torchmetrics():
+    found = [(predicted.ravel(), labels.ravel()) for predicted, labels in pictures()]
+    predicted, labels = (torch.from_numpy(np.concatenate(part)) for part in zip(*found, strict=True))
+    expected = multiclass_jaccard_index(predicted, labels, NUM_CLASSES, ignore_index=IGNORED)
+    assert score(counts(pictures())).miou == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_a_class_that_is_predicted_alone_has_no_overlap_and_one_that_is_nowhere_no_score():
     scores = score(counts(pictures()))
-    assert np.isnan(scores.iou).tolist() == [False, False, False, True, False]
-    assert scores.num_pixels[3] == 0
+    assert scores.iou[3] == 0
+    assert np.isnan(scores.iou).tolist() == [False, False, False, False, False, True]
+    assert np.isnan(scores.accuracy).tolist() == [False, False, False, True, False, True]
+    assert scores.num_pixels[[3, 5]].tolist() == [0, 0]
 
 
 def test_shares_of_pictures_add_up():

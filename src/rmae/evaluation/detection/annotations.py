@@ -119,7 +119,6 @@ def read_objects(path: Path) -> tuple[ObjectTable, tuple[Category, ...]]:
     instances = CocoFile(file.path, file.images, [entry.instance for entry in file.annotations])
     table = tabulate([instances], crowds=True)
     order = np.argsort(np.array([row for row, _ in with_rows([instances])], dtype=np.int64), kind="stable")
-    ids = np.array([entry.category_id for entry in file.annotations], dtype=np.int64)[order]
     boxes = np.array([entry.box for entry in file.annotations], dtype=np.float64).reshape(-1, 4)[order]
     is_usable, faults = find_faults(table, boxes)
     objects = ObjectTable(
@@ -129,7 +128,7 @@ def read_objects(path: Path) -> tuple[ObjectTable, tuple[Category, ...]]:
         absent=tuple(image.absent for image in file.images),
         incomplete=tuple(image.incomplete for image in file.images),
         table=table,
-        labels=_labels(ids, categories, path),
+        labels=_labels([entry.category_id for entry in file.annotations], categories, path)[order],
         boxes_xywh=boxes,
         areas=np.array([entry.area for entry in file.annotations], dtype=np.float64)[order],
         is_crowd=np.array([entry.instance.is_crowd for entry in file.annotations], dtype=bool)[order],
@@ -149,21 +148,19 @@ def _draw(segmentation: list[np.ndarray] | RunLengths, height: int, width: int) 
     return place_rle((height, width), segmentation.counts)
 
 
-def _labels(ids: np.ndarray, categories: Sequence[Category], path: Path) -> np.ndarray:
-    known = np.array([category.id for category in categories])
-    unknown = ids[~np.isin(ids, known)]
-    if len(unknown):
-        raise ValueError(
-            f"{path} has an annotation with the category_id {unknown[0]}, which its 'categories' do not list"
-        )
-    return np.searchsorted(known, ids) + 1
+def _labels(ids: Sequence[int], categories: Sequence[Category], path: Path) -> np.ndarray:
+    labels = {category.id: label for label, category in enumerate(categories, start=1)}
+    for id_ in ids:
+        if id_ not in labels:
+            raise ValueError(f"{path} has an annotation with the category_id {id_}, which its 'categories' do not list")
+    return np.array([labels[id_] for id_ in ids], dtype=np.int64)
 
 
 def _categories(file: CocoFile) -> tuple[Category, ...]:
     entries = file.categories
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{file.path} has no list 'categories' that says what its objects are")
-    categories = sorted(_category(entry, file.path) for entry in entries)
+    categories = sorted((_category(entry, file.path) for entry in entries), key=lambda category: category.id)
     for one, other in pairwise(categories):
         if one.id == other.id:
             raise ValueError(f"{file.path} lists two categories with the id {one.id}")

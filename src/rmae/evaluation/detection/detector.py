@@ -2,7 +2,6 @@
 
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
-from torch import nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
@@ -106,8 +105,3 @@ def _check_pyramid(patch_size: int, config: DetectConfig) -> None:
             f"patches of {patch_size} pixels cannot be split into the {config.pyramid_scales[0]:g} cells a side of the "
             "finest map; begin pyramid_scales with a smaller number (--pyramid-scales)"
         )
-
-
-def num_parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -66,7 +66,8 @@ class MaskRcnn(nn.Module):
     """A detector of built parts; those that torchvision has are torchvision's.
 
     Unlike torchvision's own Mask R-CNN it neither resizes nor normalises pictures, since the data do, and takes masks
-    as bits.
+    as bits. Unlike detectron2's, with which ViTDet was made, its boxes have a smooth L1 loss instead of an L1, and the
+    targets of its masks are shares of cells instead of 0 or 1.
 
     Args:
         encoder: From pictures to one map.

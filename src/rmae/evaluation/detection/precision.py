@@ -69,8 +69,9 @@ class Truth:
         # Ids of our own, for there may be any: text, or 0, which would stand for "not matched".
         self._image_ids = {id_: row + 1 for row, id_ in enumerate(part.objects.image_ids)}
         self._labels = {category.id: label for label, category in enumerate(categories, start=1)}
-        self._judged = [self._labels_judged(row) for row in range(len(self._image_ids))] if is_lvis else []
-        self._truth = COCO(self._as_json())
+        annotations = [self._annotations(row) for row in range(len(self._image_ids))]
+        self._judged = [self._labels_judged(*each) for each in enumerate(annotations)] if is_lvis else []
+        self._truth = COCO(self._as_json(annotations))
 
     def compare(self, results: Sequence[Mapping[str, Any]], kind: Literal["box", "mask"]) -> AveragePrecision:
         """Compare what was found with what is there.
@@ -117,13 +118,13 @@ class Truth:
         """Whether it is known if a find is right; the library leaves the others out, too, but not soon enough."""
         return not self._is_lvis or result["category_id"] in self._judged[result["image_id"] - 1]
 
-    def _labels_judged(self, row: int) -> set[int]:
-        """Categories that are known to be in a picture or not to be."""
-        objects = self._part.objects
-        absent = {self._labels[id_] for id_ in objects.absent[row] if id_ in self._labels}
-        return absent | {int(objects.labels[number]) for number, _ in objects.draw(row)}
+    def _labels_judged(self, row: int, annotations: Sequence[Mapping[str, Any]]) -> set[int]:
+        """Categories that are known to be in a picture, whose annotations are given, or not to be."""
+        absent = {self._labels[id_] for id_ in self._part.objects.absent[row] if id_ in self._labels}
+        return absent | {annotation["category_id"] for annotation in annotations}
 
-    def _as_json(self) -> dict[str, Any]:
+    def _as_json(self, annotations: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+        """What faster-coco-eval takes, given the annotations of each picture."""
         objects = self._part.objects
         images = []
         for row, (height, width) in enumerate(objects.table.images.sizes_hw.tolist()):
@@ -133,12 +134,12 @@ class Truth:
                 incomplete = [self._labels[id_] for id_ in objects.incomplete[row] if id_ in self._labels]
                 image["not_exhaustive_category_ids"] = incomplete
             images.append(image)
-        annotations = [entry for row in range(len(images)) for entry in self._annotations(row)]
         categories = [
             {"id": label, "name": category.name, "frequency": category.frequency or "f"}
             for label, category in enumerate(self._categories, start=1)
         ]
-        return {"images": images, "annotations": annotations, "categories": categories}
+        entries = [entry for of_picture in annotations for entry in of_picture]
+        return {"images": images, "annotations": entries, "categories": categories}
 
     def _annotations(self, row: int) -> list[dict[str, Any]]:
         objects = self._part.objects

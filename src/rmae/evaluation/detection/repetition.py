@@ -69,7 +69,7 @@ class Repetition:
             index: Which sample of the epoch, in [0, len).
 
         Returns:
-            Picture in [0, n), and copy in [0, most_copies].
+            Picture in [0, n), and copy in [0, most_copies).
         """
         length = self._ends[-1]
         generator = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_REPETITION, epoch)))
@@ -77,4 +77,4 @@ class Repetition:
         place = (start + index) % length
         picture = min(int(np.searchsorted(self._ends, place, side="right")), len(self._ends) - 1)
         before = self._ends[picture - 1] if picture else 0.0
-        return picture, int(place - before)
+        return picture, min(int(place - before), self.most_copies - 1)

@@ -61,7 +61,7 @@ def evaluate(
     predictor = Predictor(step, config, pixel_mean=encoder.pixel_mean, fabric=ranks.fabric)
     validator = Validator(predictor, data, ranks, num_workers=num_workers_of(config, ranks))
     samples = build_samples(config, data, pixel_mean=encoder.pixel_mean, seed=config.run.seed)
-    num_updates = config.optimizer.num_updates(len(samples))
+    num_updates = config.optimizer.num_updates(len(data.train_rows))
     _train(config, data, samples, model, learner, validator)
     scores = validator.validate(folder)
     report = partial(write_report, config, encoder.name, data, scores, predictor, folder, num_updates=num_updates)
@@ -98,7 +98,7 @@ def _train(
     validator: Validator,
 ) -> None:
     optimizer, ranks = config.optimizer, learner.ranks
-    num_updates, accumulate = optimizer.num_updates(len(samples)), optimizer.accumulate
+    num_updates, accumulate = optimizer.num_updates(len(data.train_rows)), optimizer.accumulate
     order = BatchOrder(
         num_samples=len(samples),
         batch_size=optimizer.batch_size,

@@ -1,5 +1,7 @@
 """ViTDet's backbone: a plain Vision Transformer whose blocks attend inside windows, but for a few."""
 
+import math
+
 import torch
 from timm.layers.attention import Attention
 from timm.layers.drop import DropPath
@@ -9,6 +11,8 @@ from timm.models.vision_transformer_sam import Block as WindowBlock
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+
+from rmae.models.interchange.vitdet import global_blocks
 
 
 class VitDet(nn.Module):
@@ -130,9 +134,24 @@ def build_vitdet(
     )
 
 
-def global_blocks(depth: int, number: int) -> frozenset[int]:
-    """Which of a number of blocks attend everywhere: the last of each of as many equal parts."""
-    return frozenset(part * depth // number - 1 for part in range(1, number + 1) if part * depth // number)
+class _PictureDropPath(nn.Module):
+    """Leaves a path out for all windows of a picture or for none; timm's block would draw for each window.
+
+    Args:
+        drop_prob: Probability in (0, 1).
+        num_windows: Windows of each picture, picture after picture.
+    """
+
+    def __init__(self, drop_prob: float, num_windows: int) -> None:
+        super().__init__()
+        self._drop = DropPath(drop_prob)
+        self._num_windows = num_windows
+
+    def forward(self, windows: Tensor) -> Tensor:
+        if not self.training:
+            return windows
+        kept = self._drop(windows.new_ones(len(windows) // self._num_windows, 1, 1, 1))
+        return windows * kept.repeat_interleave(self._num_windows, dim=0)
 
 
 def _window_block(
@@ -154,7 +173,8 @@ def _window_block(
         )
     made.norm1, made.norm2, made.mlp = block.norm1, block.norm2, block.mlp
     made.ls1, made.ls2 = block.ls1, block.ls2
-    made.drop_path1 = DropPath(drop_path) if drop_path > 0 else nn.Identity()
+    num_windows = math.prod(-(-side // window_size) for side in grid) if window_size else 1
+    made.add_module("drop_path1", _PictureDropPath(drop_path, num_windows) if drop_path > 0 else nn.Identity())
     made.drop_path2 = DropPath(drop_path) if drop_path > 0 else nn.Identity()
     made.attn.qkv, made.attn.proj = attention.qkv, attention.proj
     made.attn.q_norm, made.attn.k_norm = attention.q_norm, attention.k_norm

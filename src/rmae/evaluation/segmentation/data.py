@@ -78,11 +78,11 @@ def open_data(config: SegmentConfig, root: Path) -> SegmentationData:
             classes are those that `objectInfo150.txt` or `classes.txt` names, or else what the PNGs hold.
 
     Returns:
-        The data set. The first picture of each part has been read.
+        The data set. The first picture of each part has been read, and in ADE20K's layout all labels for validation.
 
     Raises:
-        ValueError: There is neither layout, a part is missing, pictures and labels do not belong together, or there are
-            fewer than two classes.
+        ValueError: There is neither layout, a part is missing, pictures and labels do not belong together, there are
+            fewer than two classes, or a label for validation is none of them.
     """
     if not root.is_dir():
         raise ValueError(f"the data folder {root} does not exist")
@@ -98,6 +98,8 @@ def open_data(config: SegmentConfig, root: Path) -> SegmentationData:
             part.read(0)
         except UnreadableImage as error:
             raise ValueError(f"{part.names[0]} cannot be used: {error}") from error
+    if isinstance(data.validation.labels, SemanticPngs):  # now, since validation may come days later
+        count_classes(data.validation.images, data.validation.labels)
     return data
 
 

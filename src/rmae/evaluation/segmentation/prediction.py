@@ -14,7 +14,6 @@ from rmae.evaluation.segmentation.data import LabelledImages
 from rmae.evaluation.segmentation.sliding_window import classify, slide
 from rmae.evaluation.segmentation.step import SegmentStep
 
-
 _MAX_RATIO = 4  # of the longer side to the short side asked for, so that a strip stays of a size that fits in memory
 
 

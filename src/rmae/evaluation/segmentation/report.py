@@ -111,7 +111,7 @@ def _table(classes: tuple[str, ...], scores: SegmentScores) -> Table:
     )
     absent = [name for name, iou in zip(classes, scores.iou, strict=True) if math.isnan(iou)]
     if absent:
-        hint += f" Without a pixel for validation, and so without a score: {', '.join(absent)}."
+        hint += f" Neither in the labels nor predicted, and so without a score: {', '.join(absent)}."
     total = max(1, int(scores.num_pixels.sum()))
     rows = tuple(
         (name, _percent(iou), _percent(accuracy), _percent(num_pixels / total))

@@ -12,7 +12,7 @@ from rmae.evaluation.segmentation.labels import IGNORED
 
 
 class SegmentScores(NamedTuple):
-    """Scores of C classes, in [0, 1]. A class without a pixel in the truth has none and is left out of means."""
+    """Scores of C classes, in [0, 1]; classes whose score is NaN are left out of means."""
 
     miou: float
     """Mean over classes of intersection over union."""
@@ -21,9 +21,9 @@ class SegmentScores(NamedTuple):
     mean_accuracy: float
     """Mean over classes of the share of their pixels that are right."""
     iou: np.ndarray
-    """Of each class, shape (C,) float64; NaN without a pixel."""
+    """Of each class, shape (C,) float64; NaN without a pixel in truth and prediction, 0 if in the prediction alone."""
     accuracy: np.ndarray
-    """Of each class, shape (C,) float64; NaN without a pixel."""
+    """Of each class, shape (C,) float64; NaN without a pixel in the truth."""
     num_pixels: np.ndarray
     """Labelled pixels of each class, shape (C,) int64."""
 
@@ -57,20 +57,21 @@ def score(counts: Sequence[Tensor]) -> SegmentScores:
         The scores; all are NaN where no pixel was labelled.
 
     Source:
-        Long et al., arXiv 1411.4038, section 5.
+        Long et al., arXiv 1411.4038, section 5; of absent classes as in torchmetrics (IoU) and mmsegmentation.
     """
     confusion = torch.stack(list(counts)).sum(dim=0).numpy()  # (C, C)
     right = confusion.diagonal().astype(np.float64)
     true, taken = confusion.sum(axis=1), confusion.sum(axis=0)
-    has_pixels = true > 0
+    either = true + taken - right
+    has_pixels, is_seen = true > 0, either > 0
     accuracy = np.full(len(true), np.nan)
     iou = accuracy.copy()
     np.divide(right, true, out=accuracy, where=has_pixels)
-    np.divide(right, true + taken - right, out=iou, where=has_pixels)
+    np.divide(right, either, out=iou, where=is_seen)
     if not has_pixels.any():
         return SegmentScores(np.nan, np.nan, np.nan, iou, accuracy, true)
     return SegmentScores(
-        miou=float(iou[has_pixels].mean()),
+        miou=float(iou[is_seen].mean()),
         pixel_accuracy=float(right.sum() / true.sum()),
         mean_accuracy=float(accuracy[has_pixels].mean()),
         iou=iou,

@@ -54,9 +54,9 @@ def vitdet_settings(model: MaskedAutoencoder) -> dict[str, Any]:
     }
 
 
-def global_blocks(depth: int) -> list[int]:
-    """Blocks whose attention sees the whole image: the last of each quarter, as 2, 5, 8 and 11 of 12."""
-    return sorted({depth * quarter // 4 - 1 for quarter in range(1, 5)} & set(range(depth)))
+def global_blocks(depth: int, number: int = 4) -> list[int]:
+    """Blocks whose attention sees the whole image: the last of each of equal parts, as 2, 5, 8 and 11 of 12."""
+    return sorted({depth * part // number - 1 for part in range(1, number + 1)} & set(range(depth)))
 
 
 def to_vitdet(model: MaskedAutoencoder) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
