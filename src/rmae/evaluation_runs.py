@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar, assert_never
+from typing import Any, NamedTuple, Protocol, TypeVar, assert_never
 
 from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
 from rmae.config.detection import DetectConfig
@@ -122,12 +122,14 @@ def _evaluate(
     ranks.check_alike(hashlib.sha256(settings.encode()).hexdigest()[:8], "settings")
     path = ranks.first_does(lambda: _path(config, encoder, out))
     ranks.first_does(lambda: _check_folder(path, seeds=seeds, resume=resume))
+    opened = _open_task(config, data)
+    ranks.check_alike(opened.fingerprint, "pictures or classes")
     chosen = tuple(config.run.seed + i for i in range(seeds))
     scores = []
     for seed in chosen:
         of_seed = replace(config, run=replace(config.run, seed=seed))
         folder = path / f"seed_{seed}" if seeds > 1 else path
-        scores.append(_evaluate_seed(of_seed, ranks, encoder=encoder, data=data, path=folder, resume=resume))
+        scores.append(_evaluate_seed(of_seed, ranks, opened, encoder=encoder, path=folder, resume=resume))
     evaluation = Evaluation(
         task=task_name(config), encoder=encoder, data=str(data), seeds=chosen, scores=summarise(scores), folder=path
     )
@@ -137,25 +139,29 @@ def _evaluate(
 
 
 def _evaluate_seed(
-    config: TaskConfig, ranks: Ranks, *, encoder: str, data: Path, path: Path, resume: bool
+    config: TaskConfig, ranks: Ranks, opened: "_OpenedTask", *, encoder: str, path: Path, resume: bool
 ) -> dict[str, float]:
-    fingerprint, run = _open_task(config, data)
-    ranks.check_alike(fingerprint, "pictures or classes")
     task = task_name(config)
-    opened = open_encoder(encoder, config.encoder, seed=config.run.seed)  # before a folder is made in vain
+    weights = open_encoder(encoder, config.encoder, seed=config.run.seed)  # before a folder is made in vain
     folder = ranks.first_does(
         lambda: start_evaluation(
-            path, config, task=task, encoder=_full(encoder), data=str(data), fingerprint=fingerprint, resume=resume
+            path,
+            config,
+            task=task,
+            encoder=_full(encoder),
+            data=str(opened.root),
+            fingerprint=opened.fingerprint,
+            resume=resume,
         )
     )
     done = ranks.first_does(lambda: finished_scores(folder, config))
     if done is not None:
         return done
-    scores = run(opened, folder, ranks)
+    scores = opened.run(config, weights, folder, ranks)
     evaluation = Evaluation(
         task=task,
         encoder=encoder,
-        data=str(data),
+        data=str(opened.root),
         seeds=(config.run.seed,),
         scores=summarise([scores]),
         folder=path,
@@ -166,16 +172,24 @@ def _evaluate_seed(
 
 C = TypeVar("C")
 D = TypeVar("D", bound="_Data")
-_Runner = Callable[[Encoder, RunFolder, Ranks], dict[str, float]]
-"""From an encoder to its scores in a folder."""
 
 
 class _Data(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def _open_task(config: TaskConfig, root: Path) -> tuple[str, _Runner]:
-    """Open the data of a task; returns a digest of its pictures and classes, and what runs the task on them."""
+class _OpenedTask(NamedTuple):
+    """A task with its data, which all seeds share."""
+
+    root: Path
+    """Folder of the data."""
+    fingerprint: str
+    """Digest of its pictures and classes."""
+    run: Callable[[Any, Encoder, RunFolder, Ranks], dict[str, float]]
+    """From the configuration of a seed and an encoder to its scores in a folder."""
+
+
+def _open_task(config: TaskConfig, root: Path) -> _OpenedTask:
     match config:
         case KnnConfig():
             return _bind(config, root, knn.open_data, knn.evaluate)
@@ -196,9 +210,13 @@ def _bind(
     root: Path,
     open_data: Callable[[C, Path], D],
     evaluate_task: Callable[[C, Encoder, D, RunFolder, Ranks], dict[str, float]],
-) -> tuple[str, _Runner]:
+) -> _OpenedTask:
     data = open_data(config, root)
-    return data.fingerprint(), lambda encoder, folder, ranks: evaluate_task(config, encoder, data, folder, ranks)
+
+    def run(config: C, encoder: Encoder, folder: RunFolder, ranks: Ranks) -> dict[str, float]:
+        return evaluate_task(config, encoder, data, folder, ranks)
+
+    return _OpenedTask(root, data.fingerprint(), run)
 
 
 def _check_folder(path: Path, *, seeds: int, resume: bool) -> None:

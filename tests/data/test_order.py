@@ -70,7 +70,7 @@ def test_steps_and_processes_share_out_each_update(steps: int, world_size: int):
 def test_impossible_batches_are_explained():
     with pytest.raises(
         ValueError,
-        match=r"the data hold 26 samples an epoch, fewer than one batch of 32: lower --batch-size \(or, in pre-training,",
+        match=r"the data hold 26 samples an epoch, fewer than one batch of 32: lower --batch-size \(or",
     ):
         replace(ORDER, batch_size=32)
     with pytest.raises(ValueError, match=r"batch size 8 cannot be split evenly into 2 step\(s\) on each of 3 process"):

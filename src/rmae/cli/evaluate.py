@@ -73,7 +73,7 @@ def _evaluate(task: "Task", arguments: list[str]) -> None:
 
     of_size = _size(arguments)
     of_preset = evaluation_preset(task, of_size)
-    if isinstance(of_preset, DetectConfig) and value_of("--layout", arguments) == "lvis":
+    if isinstance(of_preset, DetectConfig) and of_size == "paper" and value_of("--layout", arguments) == "lvis":
         of_preset = for_lvis(of_preset)
     kind = type(of_preset)
 

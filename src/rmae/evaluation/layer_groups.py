@@ -29,7 +29,8 @@ def layer_groups(
         Groups with `params`, `weight_decay` and `lr_scale`.
 
     Source:
-        MAE's fine-tuning (arXiv 2111.06377, appendix), after BEiT; ViTDet (arXiv 2203.16527) alike.
+        MAE's fine-tuning (arXiv 2111.06377, appendix), after BEiT. ViTDet (arXiv 2203.16527) has the same rates; it
+        decays biases and relative positions too.
     """
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():

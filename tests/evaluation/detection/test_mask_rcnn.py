@@ -1,5 +1,7 @@
 """The detector as a whole: what its losses are made of, and where it finds things."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,19 @@ def test_a_picture_is_found_the_same_alone_and_in_a_batch():
     alone = model.detect(images[1:2], [(40, 64)])[0]
     for one, other in zip(together[1], alone, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
+def test_masks_are_the_same_however_few_are_drawn_at_once(monkeypatch):
+    config = replace(SMALL, score_threshold=0.0, num_detections=7)
+    model, images = build(config).double().eval(), torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    together = model.detect(images, [(64, 64)] * 2)
+    drawn = []
+    model.mask_head.register_forward_hook(lambda _, given, made: drawn.append(len(made)))
+    monkeypatch.setattr("rmae.evaluation.detection.mask_rcnn._BOXES_AT_ONCE", 4)
+    for one, other in zip(together, model.detect(images, [(64, 64)] * 2), strict=True):
+        torch.testing.assert_close(one.masks, other.masks, rtol=0, atol=1e-10)
+        assert torch.equal(one.labels, other.labels)
+    assert drawn == [4, 4, 4, 2]
 
 
 def test_in_bf16_losses_and_boxes_are_float32_and_close():

@@ -106,6 +106,6 @@ def refuse_unreadable(unreadable: Sequence[Skipped]) -> None:
         name, reason = min(unreadable)
         others = f" and {len(unreadable) - 1:,} more" if len(unreadable) > 1 else ""
         raise ValueError(
-            f"the picture for validation {name}{others} cannot be read ({reason}); repair or remove it, for without it "
-            "the scores would be others"
+            f"the picture for validation {name}{others} cannot be read ({reason}); mend it and go on with --resume, "
+            "for without it the scores would be others"
         )

@@ -20,6 +20,7 @@ LOSSES = ("loss", "rpn_objectness_loss", "rpn_box_loss", "classifier_loss", "box
 """What the losses are called, in their order."""
 
 _MASKS_AT_ONCE = 64  # unpacked; 256 MB in float32 at 1024 x 1024
+_BOXES_AT_ONCE = 256  # whose masks are drawn for each category; 1 GB in float32 with the 1,203 of LVIS
 
 
 class Objects(NamedTuple):
@@ -138,9 +139,9 @@ class MaskRcnn(nn.Module):
         proposals, _ = self.proposals(ImageList(images, sizes_hw), _by_name(maps))
         logits, predicted = self._look_into(maps, proposals)
         boxes, scores, labels = self.boxes.postprocess_detections(logits, predicted, proposals, sizes_hw)
-        mask_logits = self.mask_head(self.mask_pool(maps[:-1], boxes))  # (N, 1 + K, s, s)
-        every_label = torch.cat(labels)
-        own = mask_logits[torch.arange(len(every_label), device=every_label.device), every_label]
+        pooled, every_label = self.mask_pool(maps[:-1], boxes), torch.cat(labels)
+        parts = zip(pooled.split(_BOXES_AT_ONCE), every_label.split(_BOXES_AT_ONCE), strict=True)
+        own = torch.cat([_of_labels(self.mask_head(part), of_part) for part, of_part in parts])
         masks = own.sigmoid().split([len(each) for each in labels])
         return [Detections(*found) for found in zip(boxes, scores, labels, masks, strict=True)]
 
@@ -169,9 +170,12 @@ class MaskRcnn(nn.Module):
             return logits.sum()  # 0, and yet every weight takes part in the backward pass
         side = logits.shape[-1]
         sampled = [sample_masks(*each, width=width, side=side) for each in zip(masks, matched, boxes, strict=True)]
-        every_label = torch.cat(labels)
-        own = logits[torch.arange(len(every_label), device=every_label.device), every_label]  # (N, s, s)
-        return functional.binary_cross_entropy_with_logits(own, torch.cat(sampled))
+        return functional.binary_cross_entropy_with_logits(_of_labels(logits, torch.cat(labels)), torch.cat(sampled))
+
+
+def _of_labels(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of each box (N, 1 + K, s, s) the mask of its own category, shape (N, s, s)."""
+    return logits[torch.arange(len(labels), device=labels.device), labels]
 
 
 def _by_name(maps: list[Tensor]) -> dict[str, Tensor]:

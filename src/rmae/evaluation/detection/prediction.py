@@ -132,7 +132,9 @@ def _read(part: Part, frame_hw: tuple[int, int], fill: tuple[int, ...], max_pixe
     try:
         image = read_picture(part, row, max_pixels=max_pixels)
     except ValueError as error:
-        raise ValueError(f"{part.images.names[row]} cannot be evaluated: {error}") from error
+        raise ValueError(
+            f"{part.images.names[row]} cannot be evaluated: {error}; mend it and go on with --resume"
+        ) from error
     placement = fit((image.shape[0], image.shape[1]), frame_hw)
     return _Framed(row, place_image(image, placement, frame_hw, fill), placement)
 

@@ -45,7 +45,7 @@ def paper() -> DetectConfig:
 def for_lvis(config: DetectConfig) -> DetectConfig:
     """The same for LVIS: many categories, most of them rare, and more objects a picture.
 
-    Categories are told apart by softmax here, too, where ViTDet has the federated loss: figures lie lower than its own.
+    Categories are told apart by softmax here, too, where ViTDet has the federated loss.
 
     Source:
         ViTDet (arXiv 2203.16527), appendix.

@@ -44,7 +44,9 @@ def read_test_picture(part: LabelledImages, short_side: int, index: int) -> Test
     try:
         image, labels = part.read(index)
     except ValueError as error:
-        raise ValueError(f"{part.names[index]} cannot be evaluated: {error}") from error
+        raise ValueError(
+            f"{part.names[index]} cannot be evaluated: {error}; mend it and go on with --resume"
+        ) from error
     height, width = labels.shape
     scale = min(short_side / min(height, width), _MAX_RATIO * short_side / max(height, width))
     size_hw = (max(1, round(height * scale)), max(1, round(width * scale)))
