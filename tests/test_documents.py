@@ -89,6 +89,13 @@ def test_the_example_of_the_page_about_regions_runs(tmp_path: Path, monkeypatch:
     assert names["label_maps"].shape == (2, 48, 64)
 
 
+@pytest.mark.slow
+def test_the_example_of_the_page_about_evaluation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    names = run_example(ROOT / "docs" / "evaluation.md", tmp_path, monkeypatch)
+    assert 0 <= names["miou"] <= 1
+    assert names["page"].stat().st_size > 10_000
+
+
 FULL_MAE = 9_781e6  # MACs of an MAE that embeds and predicts all patches
 
 

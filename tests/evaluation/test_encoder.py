@@ -16,6 +16,12 @@ MODEL = ModelConfig(
 )  # fmt: skip
 
 
+def test_the_global_generator_is_left_as_it_was():
+    before = torch.get_rng_state()
+    open_encoder("scratch", CONFIG, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_scratch_depends_on_the_seed_alone():
     vits = [open_encoder("scratch", CONFIG, seed=seed).vit for seed in (0, 0, 1)]
     weights = [vit.blocks[0].attn.qkv.weight for vit in vits]

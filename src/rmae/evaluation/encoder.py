@@ -57,22 +57,13 @@ def open_encoder(source: str | Path, config: EncoderConfig, *, seed: int) -> Enc
     Raises:
         ValueError: There is nothing at the source, or no Vision Transformer for pictures of 3 channels.
     """
-    name = str(source)
-    if name == SCRATCH:
-        encoder = Encoder(_from_scratch(config, seed), IMAGENET_MEAN, IMAGENET_STD, name)
-    elif not Path(source).exists() and timm.is_model(name.partition(".")[0]):
-        encoder = _from_timm(name, name)
-    elif _is_timm_folder(Path(source)):
-        encoder = _from_timm(f"local-dir:{source}", name)
-    else:
-        model = load(source)
-        mean, std = model.pixel_mean or IMAGENET_MEAN, model.pixel_std or IMAGENET_STD
-        encoder = Encoder(model.encoder, tuple(mean), tuple(std), name)
+    with torch.random.fork_rng(devices=[]):  # layers draw weights of their own when they are made
+        encoder = _open(source, config, seed)
     channels = encoder.vit.patch_embed.proj.in_channels
     if channels != _CHANNELS:
         raise ValueError(
-            f"the encoder {name} takes pictures of {channels} channel(s); downstream tasks read RGB pictures, so take "
-            f"one of {_CHANNELS}"
+            f"the encoder {encoder.name} takes pictures of {channels} channel(s); downstream tasks read RGB ones, so "
+            f"take an encoder of {_CHANNELS}"
         )
     return encoder._replace(vit=encoder.vit.requires_grad_(True))
 
@@ -105,6 +96,19 @@ def fit_encoder(vit: VisionTransformer, *, image_hw: tuple[int, int], drop_path:
         for place in ("drop_path1", "drop_path2"):
             setattr(block, place, DropPath(rate) if rate > 0 else nn.Identity())
     return vit
+
+
+def _open(source: str | Path, config: EncoderConfig, seed: int) -> Encoder:
+    name = str(source)
+    if name == SCRATCH:
+        return Encoder(_from_scratch(config, seed), IMAGENET_MEAN, IMAGENET_STD, name)
+    if not Path(source).exists() and timm.is_model(name.partition(".")[0]):
+        return _from_timm(name, name)
+    if _is_timm_folder(Path(source)):
+        return _from_timm(f"local-dir:{source}", name)
+    model = load(source)
+    mean, std = model.pixel_mean or IMAGENET_MEAN, model.pixel_std or IMAGENET_STD
+    return Encoder(model.encoder, tuple(mean), tuple(std), name)
 
 
 def _from_scratch(config: EncoderConfig, seed: int) -> VisionTransformer:

@@ -90,7 +90,7 @@ def test_a_picture_that_another_process_cannot_read_is_refused_here_too():
     mine = Outputs(np.array([1]), torch.empty(0), ())
     torn = Processes((np.array([0]), (np.array([0]),), (Skipped("val/a/2.png", "torn"),)), (np.array([3]), (), ()))
     with pytest.raises(
-        ValueError, match=r"^the picture for validation val/a/2\.png cannot be read \(torn\); repair or"
+        ValueError, match=r"^the picture for validation val/a/2\.png cannot be read \(torn\); mend it and"
     ):
         join(mine, (np.array([1]),), torn)
 
