@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from rmae.config import RunConfig
+from rmae.config import OptimizerConfig, RunConfig
+from rmae.data.order import BatchOrder
 from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.ranks import Ranks
@@ -68,6 +69,28 @@ class Learner:
     def first_update(self) -> int:
         """Updates done before this one began."""
         return self.progress.update
+
+    def order(self, optimizer: OptimizerConfig, *, num_samples: int, num_updates: int) -> BatchOrder:
+        """Which of an epoch's samples come when in this process, from where training goes on.
+
+        Args:
+            optimizer: Size of a batch, and in how many steps it is made.
+            num_samples: Samples in an epoch.
+            num_updates: Length of the whole run.
+
+        Raises:
+            ValueError: The samples do not fill a batch, or it cannot be split evenly.
+        """
+        return BatchOrder(
+            num_samples=num_samples,
+            batch_size=optimizer.batch_size,
+            steps_per_update=optimizer.accumulate,
+            rank=self.ranks.rank,
+            world_size=self.ranks.world_size,
+            seed=self.run.seed,
+            first_update=self.first_update,
+            num_updates=num_updates,
+        )
 
     def set_learning_rate(self, lr: float) -> float:
         """Set the rate of an update, times the scale of each group; returns it."""

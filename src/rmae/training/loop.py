@@ -37,7 +37,17 @@ def check_trainable(config: PretrainConfig, images: ImageSet, *, folder: Path, w
     """
     check_channels(config.model.channels)
     num_samples = len(images.names) * config.data.crops_per_image
-    num_updates = _order(config, num_samples, 0, world_size, 0).num_updates
+    num_updates = config.optimizer.num_updates(num_samples)
+    BatchOrder(  # says what is wrong where batches cannot be formed or split
+        num_samples=num_samples,
+        batch_size=config.optimizer.batch_size,
+        steps_per_update=config.optimizer.accumulate,
+        rank=0,
+        world_size=world_size,
+        seed=config.run.seed,
+        first_update=0,
+        num_updates=num_updates,
+    )
     done = read_progress(folder).update
     if done > num_updates:
         raise ValueError(f"the run in {folder} is at update {done} already; it cannot be made {num_updates} long")
@@ -62,7 +72,7 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder, ranks: Ra
     num_samples, num_updates = len(samples), config.optimizer.num_updates(len(samples))
     model = build_model(config.model, generator=torch.Generator().manual_seed(config.run.seed))
     learner = _set_up(config, model, folder, ranks)
-    order = _order(config, num_samples, ranks.rank, ranks.world_size, learner.first_update)
+    order = learner.order(config.optimizer, num_samples=num_samples, num_updates=num_updates)
     accumulate, on_gpu = config.optimizer.accumulate, learner.device.type == "cuda"
     workers = ranks.num_cores_each() if config.data.num_workers is None else config.data.num_workers
     journal = _open_journal(config, learner, num_samples, len(images.names))
@@ -109,19 +119,6 @@ def _open_journal(config: PretrainConfig, learner: Learner, num_samples: int, nu
         num_images=num_images,
         max_bad_share=config.data.max_bad_share,
         absent={name for name, is_absent in absent.items() if is_absent},
-    )
-
-
-def _order(config: PretrainConfig, num_samples: int, rank: int, world_size: int, first_update: int) -> BatchOrder:
-    return BatchOrder(
-        num_samples=num_samples,
-        batch_size=config.optimizer.batch_size,
-        steps_per_update=config.optimizer.accumulate,
-        rank=rank,
-        world_size=world_size,
-        seed=config.run.seed,
-        first_update=first_update,
-        num_updates=config.optimizer.num_updates(num_samples),
     )
 
 

@@ -22,7 +22,6 @@ from rmae.evaluation.classification.training import (
     described_head,
     open_journal,
     open_samples,
-    order_batches,
     refuse_few,
 )
 from rmae.evaluation.encoder import Encoder, fit_encoder
@@ -144,7 +143,7 @@ def _train(
 ) -> None:
     """Train to the last update, unless a signal comes before."""
     num_updates, accumulate = config.optimizer.num_updates(len(samples)), config.optimizer.accumulate
-    order = order_batches(config, len(samples), learner)
+    order = learner.order(config.optimizer, num_samples=len(samples), num_updates=num_updates)
     mix = Mixing(
         mixup=config.mixup,
         cutmix=config.cutmix,

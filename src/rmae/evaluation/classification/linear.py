@@ -24,7 +24,6 @@ from rmae.evaluation.classification.training import (
     described_head,
     open_journal,
     open_samples,
-    order_batches,
     refuse_few,
 )
 from rmae.evaluation.encoder import Encoder
@@ -147,7 +146,7 @@ def _train(
 ) -> None:
     """Train to the last update, unless a signal comes before."""
     num_updates, accumulate = config.optimizer.num_updates(len(samples)), config.optimizer.accumulate
-    order = order_batches(config, len(samples), learner)
+    order = learner.order(config.optimizer, num_samples=len(samples), num_updates=num_updates)
     on_gpu = learner.device.type == "cuda"
     opened = open_batches(samples, order, collate=collate, num_workers=judge.num_workers, pin_memory=on_gpu)
     with journal, opened as loaded:

@@ -6,7 +6,6 @@ from typing import Any
 from torch import nn
 
 from rmae.config.classification import FinetuneConfig, LinearConfig
-from rmae.data.order import BatchOrder
 from rmae.data.training_samples import TrainingSamples
 from rmae.evaluation.classification.data import ClassificationData
 from rmae.evaluation.classification.samples import Change, LabelledPicture, RandomCrops
@@ -42,20 +41,6 @@ def open_samples(
         changes=changes,
     )
     return TrainingSamples(data.train.images.names, make, seed=config.run.seed, where=str(data.root))
-
-
-def order_batches(config: TrainedConfig, num_samples: int, learner: Learner) -> BatchOrder:
-    """Which of an epoch's samples come when in this process, from where training goes on."""
-    return BatchOrder(
-        num_samples=num_samples,
-        batch_size=config.optimizer.batch_size,
-        steps_per_update=config.optimizer.accumulate,
-        rank=learner.ranks.rank,
-        world_size=learner.ranks.world_size,
-        seed=config.run.seed,
-        first_update=learner.first_update,
-        num_updates=config.optimizer.num_updates(num_samples),
-    )
 
 
 def open_journal(config: TrainedConfig, data: ClassificationData, learner: Learner) -> Journal:

@@ -7,7 +7,6 @@ import torch
 
 from rmae.config.detection import DetectConfig
 from rmae.data.loader import open_batches, to_device
-from rmae.data.order import BatchOrder
 from rmae.data.seeding import keyed_randomness
 from rmae.data.training_samples import TrainingSamples
 from rmae.evaluation.detection.dataset import DetectionData, open_data
@@ -99,16 +98,7 @@ def _train(
 ) -> None:
     optimizer, ranks = config.optimizer, learner.ranks
     num_updates, accumulate = optimizer.num_updates(len(data.train_rows)), optimizer.accumulate
-    order = BatchOrder(
-        num_samples=len(samples),
-        batch_size=optimizer.batch_size,
-        steps_per_update=accumulate,
-        rank=ranks.rank,
-        world_size=ranks.world_size,
-        seed=config.run.seed,
-        first_update=learner.first_update,
-        num_updates=num_updates,
-    )
+    order = learner.order(optimizer, num_samples=len(samples), num_updates=num_updates)
     journal = Journal(
         learner,
         num_updates=num_updates,

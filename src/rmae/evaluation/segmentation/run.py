@@ -6,7 +6,6 @@ import torch
 
 from rmae.config.segmentation import SegmentConfig
 from rmae.data.loader import open_batches, to_device
-from rmae.data.order import BatchOrder
 from rmae.data.seeding import keyed_randomness
 from rmae.data.training_samples import TrainingSamples
 from rmae.evaluation.encoder import Encoder, fit_encoder
@@ -72,7 +71,7 @@ def train(
     step = SegmentStep(model, auxiliary_weight=config.auxiliary_weight, pixel_mean=mean, pixel_std=std)
     learner = _set_up(config, step, folder, ranks)
     num_updates, accumulate = config.optimizer.num_updates(len(samples)), config.optimizer.accumulate
-    order = _order(config, len(samples), learner)
+    order = learner.order(config.optimizer, num_samples=len(samples), num_updates=num_updates)
     num_workers = ranks.num_cores_each() if config.reading.num_workers is None else config.reading.num_workers
     on_gpu = learner.device.type == "cuda"
     predict = Predictor(step, config, pixel_mean=mean, fabric=ranks.fabric)
@@ -142,19 +141,6 @@ def _set_up(config: SegmentConfig, step: SegmentStep, folder: RunFolder, ranks: 
         run=config.run,
         ranks=ranks,
         kept={},
-    )
-
-
-def _order(config: SegmentConfig, num_samples: int, learner: Learner) -> BatchOrder:
-    return BatchOrder(
-        num_samples=num_samples,
-        batch_size=config.optimizer.batch_size,
-        steps_per_update=config.optimizer.accumulate,
-        rank=learner.ranks.rank,
-        world_size=learner.ranks.world_size,
-        seed=config.run.seed,
-        first_update=learner.first_update,
-        num_updates=config.optimizer.num_updates(num_samples),
     )
 
 
