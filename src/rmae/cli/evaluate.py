@@ -94,11 +94,12 @@ def _evaluate(task: "Task", arguments: list[str]) -> None:
         json: Path | None = None
         """File to write the scores to, besides the evaluation's own results.json."""
         config: kind  # pyright: ignore[reportInvalidTypeForm]  # the command line is made from it at run time
+        """The task and how it is trained."""
 
     EvaluateArguments.__doc__ = _WORDS[task].introduction
     default_config = _saved_config(task, arguments, kind) or of_preset
     default = EvaluateArguments(encoder=tyro.MISSING, data=tyro.MISSING, config=default_config)
-    chosen = parse(EvaluateArguments, f"evaluate {task}", arguments, default=default, operands="ENCODER")
+    chosen = parse(EvaluateArguments, f"evaluate {task}", arguments, default=default)
     check_output_file("json", chosen.json)
 
     from rmae import evaluation_runs

@@ -61,9 +61,9 @@ class DetectConfig:
     flip: float = 0.5
     """Probability in [0, 1] of mirroring a training picture left to right."""
     repeat_threshold: float | None = None
-    """Pictures with a category that fewer than this share of the pictures have come more often: by the square root of
-    threshold over share. 0.001 for LVIS; None = all pictures come once an epoch. The run gets no longer: epochs count
-    pictures, not how often they come."""
+    """Pictures with a category that a smaller share of the pictures have come more often; 0.001 for LVIS, None = none.
+    They come more often by the square root of threshold over share.
+    The run gets no longer: epochs count pictures, not how often they come."""
     empty_pictures: bool = False
     """Train on pictures without an object, too."""
     milestones: tuple[float, ...] = (8 / 9, 26 / 27)

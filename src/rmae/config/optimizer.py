@@ -8,7 +8,7 @@ from rmae.config.checks import check_values, require
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW and its schedule: linear warm-up, then half a cosine to 0, set at every update."""
+    """AdamW and its schedule: linear warm-up, then a fall, in pre-training half a cosine to 0, at every update."""
 
     epochs: float | None = 800
     """Length of the run in passes over the images; None where updates is given."""

@@ -51,8 +51,8 @@ class SegmentConfig:
     color_jitter: float = 1.0
     """Strength in [0, 1] of the jitter of brightness, contrast, saturation and hue, each of half of the samples."""
     test_short_side: int | None = None
-    """Pixels of the shorter side of pictures that are evaluated, less where the longer one would get more than four
-    times as many; None = that of img_size."""
+    """Pixels of the shorter side of pictures that are evaluated; None = that of img_size.
+    Long strips get fewer, so that the longer side has at most four times as many."""
     test_stride: float = 1 / 2
     """Step of the window that is slid over a picture, as a share of the window, in (0, 1]."""
     test_batch_size: int = 4
