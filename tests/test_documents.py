@@ -44,7 +44,12 @@ QUICKLY = {
 WRITTEN = {"data": {"data.json"}, "flops": {"costs.json", "costs.png"}, "train": {"speed.json", "profile.txt"}}
 
 
-@pytest.mark.parametrize("line", commands())
+def measured_last(line: str):
+    """What measures takes seconds."""
+    return pytest.param(line, marks=pytest.mark.slow) if line.startswith("rmae benchmark") else line
+
+
+@pytest.mark.parametrize("line", [measured_last(line) for line in commands()])
 def test_commands_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     """All flags parse; what is missing in an empty folder is the data, the run, the weights or the store."""
     monkeypatch.chdir(tmp_path)

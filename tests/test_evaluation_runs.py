@@ -84,7 +84,7 @@ def newest(folder: Path) -> dict:
     return load_file(max((folder / "checkpoints").iterdir()) / "model.safetensors")
 
 
-@pytest.mark.parametrize("task", ["linear", "finetune", "segment", "detect"])
+@pytest.mark.parametrize("task", ["linear", "finetune", "segment", pytest.param("detect", marks=pytest.mark.slow)])
 def test_what_was_cut_off_goes_on_to_the_same_weights(task, pictures, scenes, tmp_path):
     data = scenes if task in ("segment", "detect") else pictures
     rmae.evaluate(short(task), "scratch", data=data, out=tmp_path / "whole")

@@ -74,6 +74,7 @@ def test_a_preset_is_measured_beside_mae(measure):
     assert printed.rstrip().endswith("MACs are those of one image; a step has 2 images, on the CPU, threads: 1.")
 
 
+@pytest.mark.slow
 def test_threads_and_precision_are_those_asked_for(measure):
     before = torch.get_num_threads()
     try:
@@ -104,6 +105,7 @@ def test_all_combinations_that_make_a_model_are_measured(measure):
     assert [figures["rows"][place]["macs_forward"] for place in (1, 3)] == counted
 
 
+@pytest.mark.slow
 def test_models_of_other_pixel_decoders_have_other_maes(measure):
     figures, _, _ = measure("--vary", "decoder-depth=1,2", "neck-depth=1,2,2")
     first, second = (f"MAE for decoder-depth {depth}, neck-depth 1" for depth in (1, 2))
