@@ -32,7 +32,7 @@ def decode_crop(image: StoredImage, crop: Crop, size_hw: tuple[int, int]) -> np.
 
     Args:
         image: What to decode.
-        crop: A rectangle inside it, its edges multiples of `reduction_for`.
+        crop: A rectangle inside it, moved to the grid of `reduction_for`.
         size_hw: Height h and width w of the result in pixels.
 
     Returns:
@@ -42,4 +42,7 @@ def decode_crop(image: StoredImage, crop: Crop, size_hw: tuple[int, int]) -> np.
         UnreadableImage: The pixels are damaged.
     """
     step = reduction_for(image, crop, size_hw)
+    # On its way to a grid a crop may have grown so that a coarser one would do, on which its edges need not lie.
+    while any(edge % step for edge in crop[:4]):
+        step //= 2
     return crop_image(image.pixels(step), crop.reduced(step), size_hw)
