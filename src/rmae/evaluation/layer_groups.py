@@ -4,9 +4,27 @@ import re
 from typing import Any
 
 from torch import nn
+from torch.optim import AdamW
+
+from rmae.config import OptimizerConfig
 
 _NOT_DECAYED = ("pos_embed", "cls_token", "reg_token", "rel_pos")
 _INPUT = ("pos_embed", "cls_token", "reg_token", "patch_embed", "norm_pre")
+
+
+def build_layerwise_adamw(model: nn.Module, config: OptimizerConfig, *, depth: int, layer_decay: float) -> AdamW:
+    """Build fused AdamW for an encoder, which the model calls `encoder`, and its head; see `layer_groups`.
+
+    Args:
+        model: Its trainable parameters are optimised.
+        config: Rates and decays.
+        depth: Blocks of the encoder.
+        layer_decay: In (0, 1].
+    """
+    groups = layer_groups(
+        model, encoder="encoder.", depth=depth, weight_decay=config.weight_decay, layer_decay=layer_decay
+    )
+    return AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
 
 
 def layer_groups(

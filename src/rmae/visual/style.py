@@ -113,7 +113,7 @@ figcaption span { color: var(--muted); }
 .table + details { margin-top: 12px; }
 details .table { box-shadow: none; }
 
-.examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(500px, 100%), 1fr)); gap: 20px; }
+.examples { display: grid; grid-template-columns: minmax(0, 1fr); gap: 20px; }
 .examples .card { margin: 0; }
 .examples h3 { font-size: 0.95rem; margin-bottom: 10px; }
 .examples .hint { font-size: 0.88rem; margin: 10px 0 0; }

@@ -85,8 +85,12 @@ def test_an_unreadable_picture_is_told(labelled):
 
 
 def test_changes_follow_each_other(labelled):
-    plus_one = lambda pixels, _: pixels + np.uint8(1)  # noqa: E731
-    half = lambda pixels, _: pixels // np.uint8(2)  # noqa: E731
+    def plus_one(pixels, generator):
+        return pixels + np.uint8(1)
+
+    def half(pixels, generator):
+        return pixels // np.uint8(2)
+
     sample = crops(labelled, changes=(plus_one, half))(2, np.random.default_rng(0))
     assert (sample.pixels == 5).all()
 

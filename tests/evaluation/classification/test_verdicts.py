@@ -77,7 +77,10 @@ class Processes:
 
 def test_shares_are_joined_in_the_order_of_the_pictures():
     mine = Outputs(np.array([4, 1]), torch.empty(0), ())
-    rows = lambda *values: (np.array(values),)  # noqa: E731
+
+    def rows(*values):
+        return (np.array(values),)
+
     others = Processes((np.array([3, 0]), rows(30, 0), ()), (np.array([2]), rows(20), ()))
     (joined,) = join(mine, rows(40, 10), others)
     assert joined.tolist() == [0, 10, 20, 30, 40]

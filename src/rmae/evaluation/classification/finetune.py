@@ -25,7 +25,7 @@ from rmae.evaluation.classification.training import (
     refuse_few,
 )
 from rmae.evaluation.encoder import Encoder, fit_encoder
-from rmae.evaluation.layer_groups import layer_groups
+from rmae.evaluation.layer_groups import build_layerwise_adamw
 from rmae.training.journal import Journal
 from rmae.training.learner import Learner, TotalLoss
 from rmae.training.ranks import Ranks
@@ -106,17 +106,12 @@ def _set_up(
     folder: RunFolder,
     ranks: Ranks,
 ) -> Learner:
-    groups = layer_groups(
-        model,
-        encoder="encoder.",
-        depth=len(model.encoder.blocks),
-        weight_decay=config.optimizer.weight_decay,
-        layer_decay=config.encoder.layer_decay,
-    )
     return Learner(
         FinetuneStep(model),
         model=model,
-        optimizer=torch.optim.AdamW(groups, lr=config.optimizer.lr, betas=config.optimizer.betas, fused=True),
+        optimizer=build_layerwise_adamw(
+            model, config.optimizer, depth=len(model.encoder.blocks), layer_decay=config.encoder.layer_decay
+        ),
         loss_names=("loss",),
         folder=folder,
         run=config.run,

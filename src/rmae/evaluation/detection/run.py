@@ -19,7 +19,7 @@ from rmae.evaluation.detection.samples import Sample, build_samples, collate
 from rmae.evaluation.detection.step import DetectionStep
 from rmae.evaluation.detection.validation import DetectionScores, Validator, num_workers_of
 from rmae.evaluation.encoder import Encoder
-from rmae.evaluation.layer_groups import layer_groups
+from rmae.evaluation.layer_groups import build_layerwise_adamw
 from rmae.models.build import num_trainable_parameters
 from rmae.training.journal import Journal
 from rmae.training.learner import Learner
@@ -69,17 +69,12 @@ def evaluate(
 
 
 def _set_up(config: DetectConfig, step: DetectionStep, folder: RunFolder, ranks: Ranks) -> Learner:
-    groups = layer_groups(
-        step.model,
-        encoder="encoder.",
-        depth=len(step.model.encoder.blocks),
-        weight_decay=config.optimizer.weight_decay,
-        layer_decay=config.encoder.layer_decay,
-    )
     return Learner(
         step,
         model=step.model,
-        optimizer=torch.optim.AdamW(groups, lr=config.optimizer.lr, betas=config.optimizer.betas, fused=True),
+        optimizer=build_layerwise_adamw(
+            step.model, config.optimizer, depth=len(step.model.encoder.blocks), layer_decay=config.encoder.layer_decay
+        ),
         loss_names=LOSSES,
         folder=folder,
         run=config.run,

@@ -9,7 +9,7 @@ from rmae.data.loader import open_batches, to_device
 from rmae.data.seeding import keyed_randomness
 from rmae.data.training_samples import TrainingSamples
 from rmae.evaluation.encoder import Encoder, fit_encoder
-from rmae.evaluation.layer_groups import layer_groups
+from rmae.evaluation.layer_groups import build_layerwise_adamw
 from rmae.evaluation.segmentation.data import SegmentationData, open_data
 from rmae.evaluation.segmentation.prediction import Predictor
 from rmae.evaluation.segmentation.report import write_report
@@ -125,17 +125,12 @@ def _build_model(config: SegmentConfig, encoder: Encoder, *, num_classes: int) -
 
 
 def _set_up(config: SegmentConfig, step: SegmentStep, folder: RunFolder, ranks: Ranks) -> Learner:
-    groups = layer_groups(
-        step.model,
-        encoder="encoder.",
-        depth=len(step.model.encoder.blocks),
-        weight_decay=config.optimizer.weight_decay,
-        layer_decay=config.encoder.layer_decay,
-    )
     return Learner(
         step,
         model=step.model,
-        optimizer=torch.optim.AdamW(groups, lr=config.optimizer.lr, betas=config.optimizer.betas, fused=True),
+        optimizer=build_layerwise_adamw(
+            step.model, config.optimizer, depth=len(step.model.encoder.blocks), layer_decay=config.encoder.layer_decay
+        ),
         loss_names=_LOSSES,
         folder=folder,
         run=config.run,

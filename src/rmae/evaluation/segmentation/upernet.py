@@ -105,7 +105,8 @@ def classifier(channels: int, num_classes: int, *, dropout: float) -> nn.Sequent
     """A linear classifier of every place, small at the start so that all classes are about as likely."""
     linear = nn.Conv2d(channels, num_classes, kernel_size=1)
     nn.init.normal_(linear.weight, std=0.01)
-    nn.init.zeros_(linear.bias)  # pyright: ignore[reportArgumentType]  # it has one
+    assert linear.bias is not None
+    nn.init.zeros_(linear.bias)
     return nn.Sequential(nn.Dropout2d(dropout), linear)
 
 
