@@ -95,7 +95,7 @@ def _read(path: Path, size_hw: tuple[int, int]) -> np.ndarray:
 def _opencv() -> Callable[[np.ndarray], np.ndarray] | None:
     """OpenCV's segmentation, which has a graph of four neighbours and so other labels; None if it is not installed."""
     try:
-        from cv2 import ximgproc  # pyright: ignore[reportMissingImports]
+        from cv2 import ximgproc  # pyright: ignore[reportAttributeAccessIssue]  # of opencv-contrib alone
     except ImportError:
         return None
     return ximgproc.segmentation.createGraphSegmentation(SIGMA, SCALE, SCALE).processImage

@@ -12,9 +12,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from rmae.data.image_set import ImageSet
-from rmae.evaluation.detection.annotations import read_objects
-from rmae.evaluation.detection.dataset import Part
 from rmae.evaluation.detection.precision import Truth
+from rmae.evaluation.objects.annotations import read_objects
+from rmae.evaluation.objects.pictures import Part
 
 STORED = json.loads((Path(__file__).parent / "results.json").read_text())
 

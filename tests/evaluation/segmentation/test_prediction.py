@@ -9,9 +9,9 @@ from PIL import Image
 from rmae.config import SegmentConfig
 from rmae.evaluation.encoder import fit_encoder, open_encoder
 from rmae.evaluation.segmentation.data import open_data
+from rmae.evaluation.segmentation.network import build_network
 from rmae.evaluation.segmentation.prediction import Predictor, read_test_picture
 from rmae.evaluation.segmentation.scores import count_pairs, score
-from rmae.evaluation.segmentation.segmenter import build_segmenter
 from rmae.evaluation.segmentation.step import SegmentStep
 from rmae.evaluation.segmentation.validation import validate
 from rmae.training.ranks import Ranks, open_ranks
@@ -26,7 +26,7 @@ def ranks(tiny_config: SegmentConfig):
 def step_of(config: SegmentConfig) -> SegmentStep:
     encoder = open_encoder("scratch", config.encoder, seed=0)
     vit = fit_encoder(encoder.vit, image_hw=config.encoder.image_hw, drop_path=0.5)
-    model = build_segmenter(
+    model = build_network(
         vit,
         num_classes=3,
         head_channels=8,

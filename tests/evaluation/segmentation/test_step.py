@@ -6,13 +6,13 @@ from timm.models.vision_transformer import VisionTransformer
 from torch.nn import functional
 
 from rmae.evaluation.segmentation.labels import IGNORED
-from rmae.evaluation.segmentation.segmenter import build_segmenter
+from rmae.evaluation.segmentation.network import build_network
 from rmae.evaluation.segmentation.step import SegmentStep, pixel_loss
 
 
 def step(dropout: float = 0.0) -> SegmentStep:
     encoder = VisionTransformer(img_size=16, patch_size=4, embed_dim=16, depth=4, num_heads=2, num_classes=0)
-    model = build_segmenter(
+    model = build_network(
         encoder,
         num_classes=3,
         head_channels=8,

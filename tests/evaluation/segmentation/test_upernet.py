@@ -4,7 +4,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from rmae.evaluation.encoder import fit_encoder
 from rmae.evaluation.segmentation.feature_pyramid import FeaturePyramid, encode, feature_blocks
-from rmae.evaluation.segmentation.segmenter import Segmenter, build_segmenter
+from rmae.evaluation.segmentation.network import SegmentationNetwork, build_network
 from rmae.evaluation.segmentation.upernet import PoolingPyramid, UperHead
 
 
@@ -14,8 +14,8 @@ def vit(depth: int = 4, *, image_hw: tuple[int, int] = (16, 24), patch_size: int
     )
 
 
-def segmenter(encoder: VisionTransformer, seed: int = 0) -> Segmenter:
-    return build_segmenter(
+def network(encoder: VisionTransformer, seed: int = 0) -> SegmentationNetwork:
+    return build_network(
         encoder,
         num_classes=5,
         head_channels=8,
@@ -76,7 +76,7 @@ def test_logits_have_the_size_of_the_picture():
         (vit(3, reg_tokens=2), (16, 24)),
         (vit(3, image_hw=(8, 8), patch_size=8), (8, 8)),  # a single patch
     ):
-        model = segmenter(encoder)
+        model = network(encoder)
         output = model(torch.randn(2, 3, *hw))
         assert output.logits.shape == output.auxiliary_logits.shape == (2, 5, *hw)
         model.eval()
@@ -88,12 +88,12 @@ def test_logits_have_the_size_of_the_picture():
 def test_a_pretrained_shape_of_timm_fits_other_pictures():
     encoder = timm.create_model("vit_tiny_patch16_224", num_classes=0)
     assert isinstance(encoder, VisionTransformer)
-    model = segmenter(fit_encoder(encoder, image_hw=(48, 32), drop_path=0.1))
+    model = network(fit_encoder(encoder, image_hw=(48, 32), drop_path=0.1))
     assert model(torch.randn(2, 3, 48, 32)).logits.shape == (2, 5, 48, 32)
 
 
 def test_a_batch_of_one_trains_although_pooled_maps_are_single_pixels():
-    model = segmenter(vit(image_hw=(8, 8)))
+    model = network(vit(image_hw=(8, 8)))
     output = model(torch.randn(1, 3, 8, 8))
     (output.logits.sum() + output.auxiliary_logits.sum()).backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
@@ -102,7 +102,7 @@ def test_a_batch_of_one_trains_although_pooled_maps_are_single_pixels():
 def test_every_parameter_gets_a_gradient():
     """Several processes would wait for one that does not."""
     for encoder in (vit(4), vit(4, class_token=False, global_pool="avg"), vit(1), vit(4, pre_norm=True)):
-        model = segmenter(encoder)
+        model = network(encoder)
         output = model(torch.randn(2, 3, 16, 24))
         (output.logits.square().mean() + output.auxiliary_logits.square().mean()).backward()
         assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
@@ -123,7 +123,7 @@ def test_weights_come_from_the_generator_and_the_global_one_is_left_alone():
     before = torch.get_rng_state()
     encoder = vit()
     torch.set_rng_state(before)
-    models = [segmenter(encoder, seed) for seed in (0, 0, 1)]
+    models = [network(encoder, seed) for seed in (0, 0, 1)]
     assert torch.equal(torch.get_rng_state(), before)
     first, same, other = (dict(model.head.named_parameters()) for model in models)
     assert all(torch.equal(first[name], same[name]) for name in first)

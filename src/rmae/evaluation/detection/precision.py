@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from rmae.evaluation.detection.annotations import Category
-from rmae.evaluation.detection.dataset import Part
-from rmae.evaluation.detection.run_lengths import run_lengths
+from rmae.evaluation.objects.annotations import Category
+from rmae.evaluation.objects.pictures import Part
+from rmae.evaluation.objects.run_lengths import run_lengths
 
 _SIZES = ("small", "medium", "large")  # below 32 x 32 pixels, below 96 x 96, and from there on
 _FREQUENCIES = {"r": "rare", "c": "common", "f": "frequent"}

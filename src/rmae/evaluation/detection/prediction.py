@@ -11,14 +11,14 @@ from lightning_fabric import Fabric
 
 from rmae.config.detection import DetectConfig
 from rmae.data.worker_pool import work_in_processes
-from rmae.evaluation.detection.annotations import Category
-from rmae.evaluation.detection.dataset import Part
 from rmae.evaluation.detection.jitter import Placement, fit, place_image
 from rmae.evaluation.detection.mask_rcnn import Detections
 from rmae.evaluation.detection.pasting import boxes_in_picture, paste_mask
-from rmae.evaluation.detection.run_lengths import run_lengths
 from rmae.evaluation.detection.samples import filling, read_picture
 from rmae.evaluation.detection.step import DetectionStep
+from rmae.evaluation.objects.annotations import Category
+from rmae.evaluation.objects.pictures import Part
+from rmae.evaluation.objects.run_lengths import run_lengths
 from rmae.regions.placed_mask import PlacedMask
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rmae.evaluation.detection.annotations import ObjectTable
+from rmae.evaluation.objects.annotations import ObjectTable
 
 _REPETITION = 3  # first number of a spawn key; others are in data/
 

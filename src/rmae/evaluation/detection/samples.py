@@ -13,10 +13,11 @@ from rmae.config.detection import DetectConfig
 from rmae.data.images import UnreadableImage
 from rmae.data.skips import Skipped
 from rmae.data.training_samples import Made, TrainingSamples
-from rmae.evaluation.detection.dataset import DetectionData, Part
+from rmae.evaluation.detection.dataset import DetectionData
 from rmae.evaluation.detection.jitter import draw_placement, place_image, place_mask
 from rmae.evaluation.detection.repeated_samples import RepeatedSamples
 from rmae.evaluation.detection.repetition import Repetition, repeat_factors
+from rmae.evaluation.objects.pictures import Part
 
 _FEWEST_PIXELS = 4  # of an object in the frame; of less nothing can be seen
 

@@ -11,11 +11,11 @@ from rmae.data.training_samples import TrainingSamples
 from rmae.evaluation.encoder import Encoder, fit_encoder
 from rmae.evaluation.layer_groups import build_layerwise_adamw
 from rmae.evaluation.segmentation.data import SegmentationData, open_data
+from rmae.evaluation.segmentation.network import SegmentationNetwork, build_network
 from rmae.evaluation.segmentation.prediction import Predictor
 from rmae.evaluation.segmentation.report import write_report
 from rmae.evaluation.segmentation.samples import SampleMaker, SegmentSample, collate
 from rmae.evaluation.segmentation.scores import SegmentScores
-from rmae.evaluation.segmentation.segmenter import Segmenter, build_segmenter
 from rmae.evaluation.segmentation.step import SegmentStep
 from rmae.evaluation.segmentation.validation import validate
 from rmae.models.build import num_trainable_parameters
@@ -111,10 +111,10 @@ def _open_samples(config: SegmentConfig, encoder: Encoder, data: SegmentationDat
     )
 
 
-def _build_model(config: SegmentConfig, encoder: Encoder, *, num_classes: int) -> Segmenter:
+def _build_model(config: SegmentConfig, encoder: Encoder, *, num_classes: int) -> SegmentationNetwork:
     vit = fit_encoder(encoder.vit, image_hw=config.encoder.image_hw, drop_path=config.encoder.drop_path)
     vit.set_grad_checkpointing(config.run.checkpoint_activations)
-    return build_segmenter(
+    return build_network(
         vit,
         num_classes=num_classes,
         head_channels=config.head_channels,
@@ -150,7 +150,7 @@ def _open_journal(config: SegmentConfig, learner: Learner, num_samples: int) -> 
     )
 
 
-def _describe(config: SegmentConfig, model: Segmenter, world_size: int, num_samples: int) -> str:
+def _describe(config: SegmentConfig, model: SegmentationNetwork, world_size: int, num_samples: int) -> str:
     encoder, whole = num_trainable_parameters(model.encoder), num_trainable_parameters(model)
     optimizer = config.optimizer
     return (

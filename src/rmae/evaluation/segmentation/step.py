@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rmae.evaluation.segmentation.labels import IGNORED
-from rmae.evaluation.segmentation.segmenter import Segmenter
+from rmae.evaluation.segmentation.network import SegmentationNetwork
 
 
 class SegmentLosses(NamedTuple):
@@ -34,7 +34,7 @@ class SegmentStep(nn.Module):
 
     def __init__(
         self,
-        model: Segmenter,
+        model: SegmentationNetwork,
         *,
         auxiliary_weight: float,
         pixel_mean: tuple[float, ...],

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rmae.evaluation.detection.usability import find_faults
+from rmae.evaluation.objects.usability import find_faults
 from rmae.regions.coco_json import CocoFile, read_coco_file
 from rmae.regions.coco_polygons import draw_polygons
 from rmae.regions.instance_table import Instance, InstanceTable, RunLengths, parse_instance, tabulate, with_rows

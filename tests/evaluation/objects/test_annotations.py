@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rmae.evaluation.detection.annotations import Category, read_objects
+from rmae.evaluation.objects.annotations import Category, read_objects
 
 
 def read(root: Path):

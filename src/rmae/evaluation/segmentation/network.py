@@ -21,7 +21,7 @@ class Segmentation(NamedTuple):
     """The same, of the auxiliary head: for training alone."""
 
 
-class Segmenter(nn.Module):
+class SegmentationNetwork(nn.Module):
     """UperNet on a Vision Transformer.
 
     Args:
@@ -59,7 +59,7 @@ class Segmenter(nn.Module):
         return resize(self.head(self.pyramid(encode(self.encoder, images))), images.shape[-2:])
 
 
-def build_segmenter(
+def build_network(
     encoder: VisionTransformer,
     *,
     num_classes: int,
@@ -67,7 +67,7 @@ def build_segmenter(
     auxiliary_channels: int,
     dropout: float,
     generator: torch.Generator,
-) -> Segmenter:
+) -> SegmentationNetwork:
     """Put a segmenter together.
 
     Args:
@@ -86,7 +86,7 @@ def build_segmenter(
     width = encoder.embed_dim
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(generator.get_state())
-        return Segmenter(
+        return SegmentationNetwork(
             encoder,
             head=UperHead(
                 in_channels=width,

@@ -1,0 +1,83 @@
+"""One part of a data set of annotated objects: its pictures and what is annotated on them."""
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
+
+from rmae.data.image_set import ImageSet
+from rmae.evaluation.objects.annotations import Category, ObjectTable, read_objects
+
+Layout = Literal["coco", "lvis"]
+"""Whose names the files carry."""
+PartName = Literal["train", "val"]
+
+_ANNOTATIONS = {"coco": "annotations/instances_{}2017.json", "lvis": "annotations/lvis_v1_{}.json"}
+
+
+class Part(NamedTuple):
+    """Pictures and their objects."""
+
+    images: ImageSet
+    """The pictures, in the order of the annotation file."""
+    objects: ObjectTable
+    """Their objects."""
+
+    def describe_faults(self) -> str:
+        """How many objects are left out and why; nothing where none is."""
+        number = sum(self.objects.faults.values())
+        if not number:
+            return ""
+        found = ", ".join(f"{count} {fault}" for fault, count in self.objects.faults.items())
+        noun = "object is" if number == 1 else "objects are"
+        return f"{number} {noun} left out of {Path(self.objects.file).name}: {found}"
+
+
+def read_part(root: Path, layout: Layout, part: PartName) -> tuple[Part, tuple[Category, ...]]:
+    """Read the annotations of a part; its pictures are looked for by `check_pictures`.
+
+    Args:
+        root: Folder of the data set. COCO: `train2017/`, `val2017/`, `annotations/instances_train2017.json` and
+            `instances_val2017.json`; LVIS: COCO's folders of pictures with `annotations/lvis_v1_train.json` and
+            `lvis_v1_val.json`.
+        layout: Which of the two.
+        part: Which part.
+
+    Returns:
+        The part, and its categories by ascending id.
+
+    Raises:
+        ValueError: The file is missing, is not of this form, or lists no picture.
+    """
+    path = root / _ANNOTATIONS[layout].format(part)
+    if not path.is_file():
+        needed = "; ".join(
+            f"{layout} needs {file.format('train')} and {file.format('val')}" for layout, file in _ANNOTATIONS.items()
+        )
+        raise ValueError(f"there is no {path}, which the layout {layout} needs ({needed}; choose with --layout)")
+    objects, categories = read_objects(path)
+    if not objects.names:
+        raise ValueError(f"{path} lists no picture")
+    folder = root / f"{part}2017"
+    # LVIS names pictures by folder and file, as others do too; COCO by file alone.
+    in_folder = layout == "coco" and ((folder / objects.names[0]).exists() or not (root / objects.names[0]).exists())
+    return Part(ImageSet(folder if in_folder else root, objects.names), objects), categories
+
+
+def check_pictures(part: Part, *, all_needed: bool) -> None:
+    """Look which pictures there are, without opening them.
+
+    Raises:
+        ValueError: None of them is there, or, where all are needed, one is missing.
+    """
+    root, names = part.images.root, part.images.names
+    there: set[str] = set()
+    for folder in {str(PurePosixPath(name).parent) for name in names}:
+        if (root / folder).is_dir():
+            prefix = "" if folder == "." else f"{folder}/"
+            there.update(f"{prefix}{file}" for file in os.listdir(root / folder))
+    missing = [name for name in names if name not in there]
+    if missing and (all_needed or len(missing) == len(names)):
+        raise ValueError(
+            f"{len(missing)} of the {len(names)} pictures that {part.objects.file} lists are missing in {root}, the "
+            f"first is {missing[0]}; bring them there, or leave them out of the file"
+        )
