@@ -28,6 +28,18 @@ _RESULTS = "results.json"
 C = TypeVar("C")
 
 
+class Estimate(NamedTuple):
+    """A score with the interval in which it lies with 95 % confidence, over the pictures that there might be."""
+
+    value: float
+    low: float
+    high: float
+
+
+Scores = Mapping[str, float | Estimate]
+"""What a task gives for one seed, the headline first."""
+
+
 class Score(NamedTuple):
     """One score over the seeds."""
 
@@ -36,6 +48,8 @@ class Score(NamedTuple):
     """Standard deviation over the seeds, of the sample (n - 1); None where there is one seed, NaN as the mean is."""
     values: tuple[float, ...]
     """One a seed."""
+    interval: tuple[float, float] | None = None
+    """95 % confidence interval over the pictures, where the task gives one and there is one seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +57,7 @@ class Evaluation:
     """What came of an evaluation."""
 
     task: str
-    """knn, linear, finetune, segment or detect."""
+    """knn, linear, finetune, segment, detect, localise or interactive."""
     encoder: str
     """What was put to the test."""
     data: str
@@ -51,20 +65,22 @@ class Evaluation:
     seeds: tuple[int, ...]
     """Seeds of the runs."""
     scores: Mapping[str, Score]
-    """By name, in [0, 1], the headline first; NaN where a score is not defined."""
+    """By name, the headline first; in [0, 1], but numbers of clicks. NaN where a score is not defined."""
     folder: Path
     """Where everything stands: `report.html`, `results.json`, and a folder a seed where there are several."""
 
 
-def summarise(scores: Sequence[Mapping[str, float]]) -> dict[str, Score]:
+def summarise(scores: Sequence[Scores]) -> dict[str, Score]:
     """Mean and standard deviation of each score over the seeds, which all have the same scores."""
-    return {name: _summarise(tuple(each[name] for each in scores)) for name in scores[0]}
+    return {name: _summarise([each[name] for each in scores]) for name in scores[0]}
 
 
-def _summarise(values: tuple[float, ...]) -> Score:
+def _summarise(found: Sequence[float | Estimate]) -> Score:
+    values = tuple(each.value if isinstance(each, Estimate) else each for each in found)
     mean = fmean(values)
-    if len(values) == 1:
-        return Score(mean, None, values)
+    if len(found) == 1:
+        only = found[0]
+        return Score(mean, None, values, (only.low, only.high) if isinstance(only, Estimate) else None)
     return Score(mean, math.nan if math.isnan(mean) else stdev(values), values)  # stdev fails on NaN
 
 
@@ -83,7 +99,7 @@ def save_results(evaluation: Evaluation, config: Any, path: Path) -> None:
     write_atomically(path, json.dumps(_without_nan(saved), indent=2) + "\n")
 
 
-def finished_scores(folder: RunFolder, config: Any) -> dict[str, float] | None:
+def finished_scores(folder: RunFolder, config: Any) -> Scores | None:
     """The scores of a seed that is through already, by name, or None; where it is to be longer now, it is not through.
 
     Raises:
@@ -93,13 +109,23 @@ def finished_scores(folder: RunFolder, config: Any) -> dict[str, float] | None:
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
         changed = differences(saved["config"], config_to_json(config))
+        scores = {name: _estimate(score) for name, score in saved["scores"].items()}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} does not hold the results of an evaluation ({error}); delete it") from error
     if not _LENGTH.isdisjoint(changed):
         return None
-    return {name: float("nan") if s["mean"] is None else s["mean"] for name, s in saved["scores"].items()}
+    return scores
+
+
+def _estimate(saved: Mapping[str, Any]) -> float | Estimate:
+    value, interval = _number(saved["mean"]), saved.get("interval")
+    return value if interval is None else Estimate(value, _number(interval[0]), _number(interval[1]))
+
+
+def _number(saved: float | None) -> float:
+    return math.nan if saved is None else float(saved)
 
 
 def results_file(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """The region branch: region encoder, neck and region decoder."""
 
+import torch
 from torch import Tensor, nn
 
 from rmae.models.length_decoder import LengthDecoder
@@ -55,3 +56,35 @@ class RegionBranch(nn.Module):
         context = self.neck(encoded, ids_shuffle, None if self.decoder.attends_to_context else ids_predict)
         tokens = self.encoder(regions, region_ids_shuffle[:, :num_visible])
         return self.decoder(tokens, context, region_ids_shuffle, ids_predict)
+
+    def whole_context(self, encoded: Tensor) -> Tensor:
+        """What the neck makes of a picture of which nothing is hidden: all that is needed of it for any region.
+
+        Args:
+            encoded: The pixel encoder's tokens of all patches, shape (B, 1 + L, D).
+
+        Returns:
+            Class token and all places, shape (B, 1 + L, C).
+        """
+        return self.neck(encoded, _in_order(encoded))
+
+    def complete(self, regions: Tensor, context: Tensor, ids_shuffle: Tensor, num_visible: int) -> Tensor:
+        """Predict all patches of every region map from a context that is known already.
+
+        Args:
+            regions: Shape (B, R, H, W) bool; only visible patches are looked at.
+            context: Of `whole_context`, shape (B, 1 + L, C).
+            ids_shuffle: The region maps' permutation, shape (B, L) int64, the visible patches first.
+            num_visible: How many are visible, at least 1.
+
+        Returns:
+            One logit a pixel, shape (B, R, L, P*P), patches in raster order.
+        """
+        tokens = self.encoder(regions, ids_shuffle[:, :num_visible])
+        places = context if self.decoder.attends_to_context else context[:, 1:]
+        return self.decoder(tokens, places, ids_shuffle, _in_order(context)).logits
+
+
+def _in_order(tokens: Tensor) -> Tensor:
+    """All patches in raster order, (B, L), of tokens (B, 1 + L, D)."""
+    return torch.arange(tokens.shape[1] - 1, device=tokens.device).expand(len(tokens), -1)

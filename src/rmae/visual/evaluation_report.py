@@ -34,6 +34,16 @@ class Example(NamedTuple):
     """A sentence below them, or nothing."""
 
 
+class Plot(NamedTuple):
+    """A drawing of figures."""
+
+    heading: str
+    hint: str
+    """What it shows."""
+    svg_html: str
+    """The drawing, as HTML that is taken as it stands."""
+
+
 class Table(NamedTuple):
     """Figures by class, say."""
 
@@ -63,6 +73,8 @@ class EvaluationReport:
     """Of each quantity to draw what `metrics.jsonl` calls it, and a title."""
     tables: tuple[Table, ...] = ()
     """In the order to show them."""
+    plots: tuple[Plot, ...] = ()
+    """Drawings between the tables and the examples, in the order to show them."""
     legend: tuple[tuple[str, str], ...] = ()
     """What colours in the examples mean: of each a colour as a style sheet writes it, and a few words."""
     examples: tuple[Example, ...] = ()
@@ -79,7 +91,7 @@ def render_evaluation_report(report: EvaluationReport) -> str:
     """Write a report as one self-contained HTML page.
 
     Args:
-        report: What to show. Nothing in it is trusted: all of it is escaped.
+        report: What to show. Nothing in it is trusted but the drawings: all of it is escaped.
 
     Returns:
         The document; it runs no script and loads nothing from outside.
@@ -89,6 +101,7 @@ def render_evaluation_report(report: EvaluationReport) -> str:
         _head(report)
         + _curves(report)
         + "".join(_table(shown) for shown in report.tables)
+        + "".join(_plot(shown) for shown in report.plots)
         + _examples(report)
         + section("Configuration", folded("Every setting of this evaluation (config.json)", report.config_json)),
     )
@@ -121,6 +134,10 @@ def _curves(report: EvaluationReport) -> str:
 
 def _table(shown: Table) -> str:
     return section(shown.heading, paragraph(shown.hint, style="hint") + table(shown.columns, shown.rows))
+
+
+def _plot(shown: Plot) -> str:
+    return section(shown.heading, paragraph(shown.hint, style="hint") + shown.svg_html)
 
 
 def _examples(report: EvaluationReport) -> str:

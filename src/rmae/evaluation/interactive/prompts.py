@@ -1,0 +1,134 @@
+"""What a person marks on a picture, and what of a region map that makes known."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+OBJECT, BACKGROUND = 1, -1
+"""Values of marks."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prompt:
+    """Marks on a picture, in its own pixels.
+
+    x runs to the right, y down, and the pixel of row i and column j covers [j, j + 1) x [i, i + 1).
+
+    Raises:
+        ValueError: Nothing marks the object, or a mark is malformed.
+    """
+
+    points_xy: tuple[tuple[float, float], ...] = ()
+    """Points that were clicked."""
+    positive: tuple[bool, ...] = ()
+    """One a point: True = on the object, False = beside it."""
+    box_xyxy: tuple[float, float, float, float] | None = None
+    """Left, top, right and bottom of a box around the object."""
+    scribbles: np.ndarray | None = None
+    """Shape (H, W) int8, of the picture's size: 1 = object, -1 = background, 0 = not marked."""
+
+    def __post_init__(self) -> None:
+        """Check what does not depend on the picture."""
+        if len(self.points_xy) != len(self.positive):
+            raise ValueError(
+                f"there are {len(self.points_xy)} points and {len(self.positive)} values of positive; give one a point"
+            )
+        box = self.box_xyxy
+        if box is not None and not (len(box) == 4 and box[0] < box[2] and box[1] < box[3]):
+            raise ValueError(f"the box is {box}; give left, top, right and bottom, left < right and top < bottom")
+        scribbled = self.scribbles is not None and bool((self.scribbles == OBJECT).any())
+        if not any(self.positive) and box is None and not scribbled:
+            raise ValueError("nothing marks the object; give a positive point, a box, or a scribble on it")
+
+    def check_fits(self, size_hw: tuple[int, int]) -> None:
+        """Raise a ValueError unless all marks lie on a picture of height H and width W."""
+        height, width = size_hw
+        for x, y in self.points_xy:
+            if not (0 <= x < width and 0 <= y < height):  # so NaN is refused as well
+                raise ValueError(f"the point ({x}, {y}) lies beside the picture of {width} x {height} pixels")
+        box = self.box_xyxy
+        if box is not None and not (
+            all(map(math.isfinite, box)) and box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0
+        ):
+            raise ValueError(f"the box {box} lies beside the picture of {width} x {height} pixels")
+        if self.scribbles is not None and self.scribbles.shape != size_hw:
+            raise ValueError(f"the scribbles have shape {self.scribbles.shape}; the picture has {size_hw}")
+
+
+class KnownRegion(NamedTuple):
+    """What a prompt makes known of a region map at the model's size."""
+
+    visible: np.ndarray
+    """Patches whose map is taken for known, shape (rows, columns) bool."""
+    region: np.ndarray
+    """Shape (h, w) bool; False in patches that are not visible."""
+
+
+def known_region(
+    prompt: Prompt, picture_hw: tuple[int, int], *, model_hw: tuple[int, int], patch_size: int
+) -> KnownRegion:
+    """Turn marks into visible patches.
+
+    A patch that holds a mark is visible; its pixels are taken for what the nearest mark says. Patches that lie wholly
+    outside of the box are visible, and background. A box without a mark of the object inside says that its middle is
+    on the object.
+
+    Args:
+        prompt: The marks; they fit the picture.
+        picture_hw: Height H and width W of the picture in pixels.
+        model_hw: Height h and width w that the model sees it in.
+        patch_size: Side of a patch in the model's pixels; divides h and w.
+
+    Returns:
+        Visible patches and the region map in them.
+    """
+    marks = _marks(prompt, picture_hw, model_hw)
+    rows, columns = model_hw[0] // patch_size, model_hw[1] // patch_size
+    touched = (marks != 0).reshape(rows, patch_size, columns, patch_size).any(axis=(1, 3))
+    nearest = distance_transform_edt(marks == 0, return_distances=False, return_indices=True)
+    assert nearest is not None
+    region = marks[tuple(nearest)] == OBJECT  # (h, w)
+    visible = touched.copy()
+    if prompt.box_xyxy is not None:
+        outside = _outside(prompt.box_xyxy, picture_hw, (rows, columns))
+        visible |= outside
+        region &= ~_enlarge(outside & ~touched, patch_size)
+    return KnownRegion(visible, region & _enlarge(visible, patch_size))
+
+
+def _marks(prompt: Prompt, picture_hw: tuple[int, int], model_hw: tuple[int, int]) -> np.ndarray:
+    """Marked pixels at the model's size, shape (h, w) int8; of two marks in one pixel the background's counts."""
+    scale = np.array(model_hw) / np.array(picture_hw)
+    marks = np.zeros(model_hw, np.int8)
+    for value in (OBJECT, BACKGROUND):
+        if prompt.scribbles is not None:
+            places = (np.argwhere(prompt.scribbles == value) + 0.5) * scale
+            marks[tuple(places.astype(np.intp).T)] = value
+        for (x, y), positive in zip(prompt.points_xy, prompt.positive, strict=True):
+            if positive == (value == OBJECT):
+                marks[int(y * scale[0]), int(x * scale[1])] = value
+    if prompt.box_xyxy is not None and not (marks == OBJECT).any():
+        left, top, right, bottom = prompt.box_xyxy
+        row, column = (top + bottom) / 2 * scale[0], (left + right) / 2 * scale[1]
+        marks[min(max(int(row), 0), model_hw[0] - 1), min(max(int(column), 0), model_hw[1] - 1)] = OBJECT
+    return marks
+
+
+def _outside(
+    box_xyxy: tuple[float, float, float, float], picture_hw: tuple[int, int], grid: tuple[int, int]
+) -> np.ndarray:
+    """Patches that lie wholly outside of a box, shape (rows, columns) bool."""
+    left, top, right, bottom = box_xyxy
+    row_edges = np.arange(grid[0] + 1) * picture_hw[0] / grid[0]
+    column_edges = np.arange(grid[1] + 1) * picture_hw[1] / grid[1]
+    rows = (row_edges[1:] <= top) | (row_edges[:-1] >= bottom)
+    columns = (column_edges[1:] <= left) | (column_edges[:-1] >= right)
+    return rows[:, None] | columns[None, :]
+
+
+def _enlarge(patches: np.ndarray, patch_size: int) -> np.ndarray:
+    """From patches (rows, columns) to pixels (h, w)."""
+    return patches.repeat(patch_size, axis=0).repeat(patch_size, axis=1)

@@ -1,0 +1,243 @@
+"""Interactive segmentation: a picture is looked at once, and every mark on it is answered with a mask at once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rmae.data.crops import Crop, crop_image, sample_positions
+from rmae.evaluation.interactive.prompts import KnownRegion, Prompt, known_region
+from rmae.models.encoder import encode_visible
+from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
+from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.models.region_branch import RegionBranch
+from rmae.models.resizing import resize
+from rmae.models.sequence_decoder import BlindSequenceDecoder
+from rmae.ops.patches import unpatchify
+
+
+class ImageEmbedding(NamedTuple):
+    """What a model knows of a picture: all that answers need of it."""
+
+    size_hw: tuple[int, int]
+    """Height H and width W of the picture in pixels."""
+    encoded: Tensor
+    """The pixel encoder's tokens, class token first, shape (1, 1 + L, D)."""
+    context: Tensor
+    """The neck's, shape (1, 1 + L, C)."""
+
+
+class ObjectMask(NamedTuple):
+    """What a model takes for the object that is marked."""
+
+    mask: np.ndarray
+    """Shape (H, W) bool, at the picture's own size: where the probability is at least 0.5."""
+    probability: np.ndarray
+    """Shape (H, W) float32 in [0, 1]."""
+    confidence: float
+    """IoU in [0, 1] that the mask may expect with an object drawn from the probabilities."""
+
+
+class Segmenter:
+    """Outlines objects that a person marks, with the region branch of a model.
+
+    Marks become visible patches of a region map (`prompts.py`), all others are hidden, and the model completes the map.
+    The encoder and the neck see the whole picture, nothing hidden, once; a mark costs one pass of the region encoder
+    and decoder.
+
+    Args:
+        model: With a region branch that sees pixels; it is put into evaluation mode, or copied for another `img_size`.
+        img_size: Side, or height and width, in pixels at which the model sees pictures, divisible by its patch size;
+            None = as it was trained. Pictures are squeezed to it whole: in training, crops of any shape between 3:4
+            and 4:3 are, too.
+
+    Raises:
+        ValueError: The model has no region branch, or one that sees no pixels, or it is not known what its pictures
+            are normalised by.
+
+    Source:
+        R-MAE (arXiv 2306.05411), section 4.4, shows such masks as pictures.
+
+    Example:
+        >>> import numpy as np
+        >>> from rmae import ModelConfig, Segmenter, build_model
+        >>> segmenter = Segmenter(build_model(ModelConfig(size="micro", img_size=64)))
+        >>> segmenter.set_image(np.zeros((48, 80, 3), np.uint8))
+        >>> segmenter.predict(points_xy=[(40, 20)], positive=[True]).mask.shape
+        (48, 80)
+    """
+
+    def __init__(self, model: MaskedAutoencoder, *, img_size: int | tuple[int, int] | None = None) -> None:
+        self._branch = _branch_that_sees(model)
+        if img_size is not None:
+            model = resize(model, img_size=img_size)
+            self._branch = _branch_that_sees(model)
+        self.model = model.eval()
+        self.grid = model.config.grid
+        """Rows and columns of patches."""
+        self.patch_size = model.config.patch_size
+        """Side of a patch in the model's pixels."""
+        self.image_hw = model.config.image_hw
+        """Height h and width w at which the model sees pictures, in pixels."""
+        self._mean, self._std = _statistics(model)
+        self._embedding: ImageEmbedding | None = None
+
+    @torch.inference_mode()
+    def embed(self, image: np.ndarray) -> ImageEmbedding:
+        """Look at a picture: encoder and neck run once.
+
+        Args:
+            image: Shape (H, W, M), uint8 or uint16, with the model's M channels.
+
+        Returns:
+            What `segment` needs of it; of the same size for every picture.
+
+        Raises:
+            ValueError: The picture is of another form.
+        """
+        channels = self.model.config.channels
+        if image.ndim != 3 or image.shape[2] != channels or image.dtype not in (np.uint8, np.uint16):
+            raise ValueError(
+                f"the picture has shape {image.shape} and type {image.dtype}; this model needs height, width and "
+                f"{channels} channel(s), uint8 or uint16"
+            )
+        height, width = image.shape[:2]
+        if height == 0 or width == 0:
+            raise ValueError(f"the picture has {width} x {height} pixels; give one that is not empty")
+        squeezed = crop_image(image, Crop(0, 0, height, width, False), self.image_hw)  # (M, h, w)
+        full_scale = np.iinfo(image.dtype).max
+        pixels = torch.from_numpy(squeezed.astype(np.float32) / full_scale).to(self._mean.device)
+        images = ((pixels - self._mean) / self._std).unsqueeze(0)
+        everything = torch.arange(self.grid[0] * self.grid[1], device=images.device).unsqueeze(0)
+        encoded = encode_visible(self.model.encoder, images, everything)
+        return ImageEmbedding((height, width), encoded, self._branch.whole_context(encoded))
+
+    def segment(self, embedding: ImageEmbedding, prompt: Prompt) -> ObjectMask:
+        """Outline the object that is marked; several threads may ask at once.
+
+        Args:
+            embedding: Of `embed`.
+            prompt: The marks.
+
+        Returns:
+            The mask, at the picture's own size.
+
+        Raises:
+            ValueError: A mark lies beside the picture.
+        """
+        prompt.check_fits(embedding.size_hw)
+        known = known_region(prompt, embedding.size_hw, model_hw=self.image_hw, patch_size=self.patch_size)
+        probability = self._complete(embedding, known)
+        whole = functional.interpolate(probability[None, None], size=embedding.size_hw, mode="bilinear")[0, 0]
+        mask = whole >= 0.5
+        return ObjectMask(mask.numpy(), whole.numpy(), _expected_iou(whole, mask))
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Look at a picture and remember it for `predict`; argument and errors are those of `embed`."""
+        self._embedding = self.embed(image)
+
+    def predict(
+        self,
+        *,
+        points_xy: Sequence[tuple[float, float]] = (),
+        positive: Sequence[bool] = (),
+        box_xyxy: tuple[float, float, float, float] | None = None,
+        scribbles: np.ndarray | None = None,
+    ) -> ObjectMask:
+        """Outline an object in the picture of `set_image`.
+
+        Args:
+            points_xy: Points that were clicked, in pixels of the picture, from its upper left corner.
+            positive: One a point: True = on the object, False = beside it.
+            box_xyxy: Left, top, right and bottom of a box around the object.
+            scribbles: Shape (H, W) int8: 1 = object, -1 = background, 0 = not marked.
+
+        Returns:
+            The mask, at the picture's own size.
+
+        Raises:
+            ValueError: There is no picture yet, nothing marks the object, or a mark is malformed or beside the picture.
+        """
+        if self._embedding is None:
+            raise ValueError("there is no picture yet; call set_image first")
+        prompt = Prompt(points_xy=tuple(points_xy), positive=tuple(positive), box_xyxy=box_xyxy, scribbles=scribbles)
+        return self.segment(self._embedding, prompt)
+
+    def complete(self, embedding: ImageEmbedding, region: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        """Complete a region map that is known in part.
+
+        Args:
+            embedding: Of `embed`.
+            region: Shape (h, w) bool, at the model's size; only visible patches are looked at.
+            visible: Patches in which it is known, at least one, shape (L,) bool in raster order.
+
+        Returns:
+            Probability in [0, 1] that a pixel is of the region, what is known pasted; shape (h, w) float32.
+        """
+        patches = visible.reshape(self.grid)
+        probability = self._complete(embedding, KnownRegion(patches, region)).numpy()
+        known = patches.repeat(self.patch_size, axis=0).repeat(self.patch_size, axis=1)
+        return np.where(known, region.astype(np.float32), probability)
+
+    def to_model_size(self, mask: np.ndarray) -> np.ndarray:
+        """Bring a mask (H, W) bool to the size at which the model sees pictures, (h, w): nearest at pixel centres."""
+        rows, columns = sample_positions(Crop(0, 0, mask.shape[0], mask.shape[1], False), self.image_hw)
+        return mask[rows[:, None], columns]
+
+    @torch.inference_mode()
+    def _complete(self, embedding: ImageEmbedding, known: KnownRegion) -> Tensor:
+        """Probability of every pixel, (h, w) float32 on the CPU."""
+        visible = torch.from_numpy(known.visible).flatten()
+        ids_shuffle = torch.argsort((~visible).byte(), stable=True).unsqueeze(0)
+        regions = torch.from_numpy(known.region)[None, None]
+        device = embedding.context.device
+        num_regions = (
+            self._branch.encoder.channels
+        )  # 1, but R in the channel variant, whose channels all get the region
+        logits = self._branch.complete(
+            regions.expand(-1, num_regions, -1, -1).to(device),
+            embedding.context,
+            ids_shuffle.to(device),
+            int(visible.sum()),
+        )  # (1, R, L, P*P)
+        probability = logits.sigmoid().mean(dim=1, keepdim=True)
+        return unpatchify(probability, self.patch_size, self.grid)[0, 0, 0].float().cpu()
+
+
+def _branch_that_sees(model: MaskedAutoencoder) -> RegionBranch:
+    branch = model.region_branch
+    if branch is None:
+        raise ValueError(
+            "this model has no region branch, so it cannot complete regions; take one that was trained as rmae or rae"
+        )
+    if isinstance(branch.neck, BlindSequenceDecoder):
+        raise ValueError(
+            f"the region branch of this model sees no pixels (feeding {model.config.feeding}), so it cannot tell "
+            "objects from their surroundings; take one that was trained with pixel_to_region or both"
+        )
+    return branch
+
+
+def _statistics(model: MaskedAutoencoder) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, (M, 1, 1)."""
+    mean, std = model.pixel_mean, model.pixel_std
+    if mean is None or std is None:
+        if model.config.channels != len(IMAGENET_MEAN):
+            raise ValueError(
+                f"it is not known what this model's {model.config.channels} channel(s) are normalised by; set its "
+                "pixel_mean and pixel_std"
+            )
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+    device = next(model.parameters()).device
+    mean_of, std_of = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
+    return mean_of, std_of
+
+
+def _expected_iou(probability: Tensor, mask: Tensor) -> float:
+    """IoU of a mask with an object whose pixels are drawn independently: mean of the overlap over mean of the union."""
+    inside = probability[mask].sum().item()
+    union = mask.sum().item() + probability[~mask].sum().item()
+    return inside / union if union > 0 else 0.0

@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import pytest
+
+from rmae.evaluation.interactive.prompts import Prompt, known_region
+
+HW = (8, 12)  # of the model; patches of 4, so 2 rows of 3
+
+
+def known(prompt: Prompt, picture_hw: tuple[int, int] = HW):
+    return known_region(prompt, picture_hw, model_hw=HW, patch_size=4)
+
+
+def test_a_click_makes_its_patch_known_as_object():
+    found = known(Prompt(points_xy=((5.0, 2.0),), positive=(True,)))
+    assert found.visible.tolist() == [[False, True, False], [False, False, False]]
+    expected = np.zeros(HW, bool)
+    expected[:4, 4:8] = True
+    assert np.array_equal(found.region, expected)
+
+
+def test_pixels_of_a_patch_are_what_the_nearest_mark_says():
+    found = known(Prompt(points_xy=((4.5, 0.5), (7.5, 0.5)), positive=(True, False)))
+    assert found.visible.sum() == 1
+    assert found.region[0, 4:8].tolist() == [True, True, False, False]
+    assert found.region[:, 4:6][:4].all()
+    assert not found.region[:, :4].any()
+
+
+def test_clicks_beside_the_object_make_patches_known_as_background():
+    found = known(Prompt(points_xy=((1, 1), (10, 6)), positive=(True, False)))
+    assert found.visible.tolist() == [[True, False, False], [False, False, True]]
+    assert found.region[:4, :4].all()
+    assert found.region.sum() == 16
+
+
+def test_marks_are_scaled_to_the_model():
+    found = known(Prompt(points_xy=((119.9, 799.9),), positive=(True,)), picture_hw=(800, 120))
+    assert found.visible.tolist() == [[False, False, False], [False, False, True]]
+
+
+def test_patches_outside_of_a_box_are_background_and_its_middle_is_object():
+    found = known(Prompt(box_xyxy=(4, 0, 12, 4)))
+    assert found.visible.tolist() == [[True, False, True], [True, True, True]]
+    assert found.region[:4, 8:].all()  # the middle, (8, 2), is the corner of that patch
+    assert found.region.sum() == 16
+
+
+def test_a_box_takes_the_users_word_for_where_the_object_is():
+    found = known(Prompt(box_xyxy=(3.9, 0, 12, 4), points_xy=((5, 1),), positive=(True,)))
+    assert found.visible.tolist() == [[False, True, False], [True, True, True]]
+    assert found.region.sum() == 16
+
+
+def test_a_mark_outside_of_the_box_counts():
+    found = known(Prompt(box_xyxy=(4, 0, 12, 4), points_xy=((5, 1), (1, 6)), positive=(True, True)))
+    assert found.region[4:, :4].all()
+
+
+def test_scribbles_mark_every_patch_they_cross():
+    scribbles = np.zeros((80, 120), np.int8)
+    scribbles[5, 5:70] = 1
+    scribbles[75, 110] = -1
+    found = known(Prompt(scribbles=scribbles), picture_hw=(80, 120))
+    assert found.visible.tolist() == [[True, True, False], [False, False, True]]
+    assert found.region[:4, :8].all()
+    assert found.region.sum() == 32
+
+
+@pytest.mark.parametrize(
+    ("marks", "sentence"),
+    [
+        ({}, "nothing marks the object"),
+        ({"points_xy": ((1, 1),), "positive": (False,)}, "nothing marks the object"),
+        ({"scribbles": np.full(HW, -1, np.int8)}, "nothing marks the object"),
+        ({"points_xy": ((1, 1),)}, "1 points and 0 values of positive"),
+        ({"box_xyxy": (3, 0, 3, 4)}, "left < right"),
+        ({"box_xyxy": (0, math.nan, 3, 4)}, "left < right"),
+    ],
+)
+def test_malformed_marks_are_explained(marks, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Prompt(**marks)
+
+
+@pytest.mark.parametrize(
+    ("marks", "sentence"),
+    [
+        ({"points_xy": ((12, 1),), "positive": (True,)}, r"point \(12, 1\) lies beside the picture of 12 x 8"),
+        ({"points_xy": ((1, -0.1),), "positive": (True,)}, "lies beside"),
+        ({"points_xy": ((math.nan, 1),), "positive": (True,)}, "lies beside"),
+        ({"box_xyxy": (12, 0, 14, 4)}, "box .* lies beside"),
+        ({"box_xyxy": (0, 0, math.inf, 4)}, "box .* lies beside"),
+        ({"scribbles": np.ones((8, 11), np.int8)}, r"scribbles have shape \(8, 11\); the picture has \(8, 12\)"),
+    ],
+)
+def test_marks_beside_the_picture_are_explained(marks, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Prompt(**marks).check_fits(HW)
