@@ -8,6 +8,7 @@ from rmae.models.map_decoder import BatchDecoder, ChannelDecoder
 from rmae.models.region_encoder import RegionEncoder
 from rmae.models.region_prediction import RegionPrediction
 from rmae.models.sequence_decoder import BlindSequenceDecoder, SequenceDecoder
+from rmae.ops.patches import gather_patches
 
 
 class RegionBranch(nn.Module):
@@ -57,34 +58,35 @@ class RegionBranch(nn.Module):
         tokens = self.encoder(regions, region_ids_shuffle[:, :num_visible])
         return self.decoder(tokens, context, region_ids_shuffle, ids_predict)
 
-    def whole_context(self, encoded: Tensor) -> Tensor:
-        """What the neck makes of a picture of which nothing is hidden: all that is needed of it for any region.
+    def contexts(self, encoded: Tensor, ids_shuffle: Tensor, num_visible: int) -> Tensor:
+        """What the neck makes of one picture that it is shown in several ways: all that is needed of it for any region.
 
         Args:
-            encoded: The pixel encoder's tokens of all patches, shape (B, 1 + L, D).
+            encoded: The pixel encoder's tokens of all patches in raster order, shape (1, 1 + L, D).
+            ids_shuffle: A permutation for each way, shape (V, L) int64; the neck is shown its first patches.
+            num_visible: How many of them.
 
         Returns:
-            Class token and all places, shape (B, 1 + L, C).
+            Class token and all places, shape (V, 1 + L, C).
         """
-        return self.neck(encoded, _in_order(encoded))
+        ids = torch.cat([torch.zeros_like(ids_shuffle[:, :1]), ids_shuffle[:, :num_visible] + 1], dim=1)  # (V, 1 + K)
+        return self.neck(gather_patches(encoded.expand(len(ids), -1, -1), ids), ids_shuffle)
 
-    def complete(self, regions: Tensor, context: Tensor, ids_shuffle: Tensor, num_visible: int) -> Tensor:
-        """Predict all patches of every region map from a context that is known already.
+    def complete(self, regions: Tensor, contexts: Tensor, ids_shuffle: Tensor, num_visible: int) -> Tensor:
+        """Predict all patches of the region maps of one picture from contexts that are known already.
 
         Args:
-            regions: Shape (B, R, H, W) bool; only visible patches are looked at.
-            context: Of `whole_context`, shape (B, 1 + L, C).
-            ids_shuffle: The region maps' permutation, shape (B, L) int64, the visible patches first.
+            regions: Shape (1, R, H, W) bool; only visible patches are looked at.
+            contexts: Of `contexts`, shape (V, 1 + L, C).
+            ids_shuffle: The region maps' permutation, shape (1, L) int64, the visible patches first.
             num_visible: How many are visible, at least 1.
 
         Returns:
-            One logit a pixel, shape (B, R, L, P*P), patches in raster order.
+            One logit a pixel for each context, shape (V, R, L, P*P), patches in raster order.
         """
         tokens = self.encoder(regions, ids_shuffle[:, :num_visible])
-        places = context if self.decoder.attends_to_context else context[:, 1:]
-        return self.decoder(tokens, places, ids_shuffle, _in_order(context)).logits
-
-
-def _in_order(tokens: Tensor) -> Tensor:
-    """All patches in raster order, (B, L), of tokens (B, 1 + L, D)."""
-    return torch.arange(tokens.shape[1] - 1, device=tokens.device).expand(len(tokens), -1)
+        num_contexts, num_places = len(contexts), contexts.shape[1] - 1
+        places = contexts if self.decoder.attends_to_context else contexts[:, 1:]
+        in_order = torch.arange(num_places, device=contexts.device).expand(num_contexts, -1)
+        tokens = tokens.expand(num_contexts, *tokens.shape[1:])
+        return self.decoder(tokens, places, ids_shuffle.expand(num_contexts, -1), in_order).logits

@@ -68,6 +68,15 @@ def test_scribbles_mark_every_patch_they_cross():
     assert found.region.sum() == 32
 
 
+def test_a_mark_is_certain_where_it_is_and_less_so_away_from_it():
+    certainty = known(Prompt(points_xy=((5.5, 2.5),), positive=(True,))).certainty
+    assert certainty[2, 5] == 1
+    assert 0 < certainty[2, 7] < certainty[2, 6] < 1
+    assert not certainty[4:].any()
+    boxed = known(Prompt(box_xyxy=(4, 0, 12, 4))).certainty
+    assert (boxed[4:] == 1).all()
+
+
 @pytest.mark.parametrize(
     ("marks", "sentence"),
     [

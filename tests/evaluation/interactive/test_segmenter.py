@@ -35,7 +35,7 @@ def picture(height: int = 45, width: int = 70, channels: int = 3) -> np.ndarray:
 @pytest.mark.parametrize("depth", [1, 2])
 def test_the_answer_is_that_of_the_model_with_nothing_hidden_from_its_encoder(variant, depth):
     model = build(region_variant=variant, region_decoder_depth=depth)
-    segmenter = Segmenter(model)
+    segmenter = Segmenter(model, num_views=1)
     region = np.random.default_rng(1).random((24, 32)) < 0.4
     visible = np.zeros(12, bool)
     visible[[2, 7, 8]] = True
@@ -50,6 +50,35 @@ def test_the_answer_is_that_of_the_model_with_nothing_hidden_from_its_encoder(va
     expected = complete(model, images, regions, ids_shuffle, normalize_pixels=False).region_probability
     assert expected is not None
     np.testing.assert_allclose(found, expected[0].mean(dim=0).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("num_views", [2, 4, 5, 12])
+def test_views_show_the_neck_every_patch_and_their_answers_are_averaged(num_views):
+    model = build(mask_ratio=0.5)
+    segmenter = Segmenter(model, num_views=num_views)
+    shown: list[torch.Tensor] = []
+    branch = model.region_branch
+    assert branch is not None
+    hook = branch.neck.register_forward_pre_hook(lambda _, inputs: shown.extend(inputs))
+    embedding = segmenter.embed(picture())
+    hook.remove()
+    tokens, ids_shuffle = shown
+    num_visible = -(-12 // num_views)
+    assert tokens.shape[:2] == (num_views, 1 + num_visible)
+    assert set(ids_shuffle[:, :num_visible].flatten().tolist()) == set(range(12))
+    assert all(sorted(row) == list(range(12)) for row in ids_shuffle.tolist())
+
+    region, visible = np.zeros((24, 32), bool), np.arange(12) == 5
+    each = [
+        segmenter.complete(embedding._replace(contexts=context.unsqueeze(0)), region, visible)
+        for context in embedding.contexts
+    ]
+    np.testing.assert_allclose(segmenter.complete(embedding, region, visible), np.mean(each, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("mask_ratio", "num_views"), [(0.75, 4), (0.5, 2), (0.9, 12)])
+def test_the_neck_sees_as_much_at_once_as_in_training(mask_ratio, num_views):
+    assert len(Segmenter(build(mask_ratio=mask_ratio)).embed(picture()).contexts) == num_views
 
 
 def test_only_visible_patches_of_the_region_are_looked_at():
@@ -83,7 +112,7 @@ def test_encoder_and_neck_run_once_a_picture_whatever_is_marked():
     segmenter.set_image(picture())
     for x in (3, 30, 60):
         segmenter.predict(points_xy=[(x, 20)], positive=[True])
-    assert runs == {"encoder": 1, "neck": 1, "region encoder": 3}
+    assert runs == {"encoder": 1, "neck": 1, "region encoder": 6}
 
 
 @pytest.mark.parametrize("size_hw", [(45, 70), (24, 32), (1, 1), (7, 400)])
@@ -111,6 +140,16 @@ def test_confidence_is_the_iou_to_be_expected():
     assert found.confidence == pytest.approx(overlap / union, abs=0.01)
 
 
+@pytest.mark.parametrize("variant", ["length", "batch", "channel"])
+def test_the_mask_heeds_every_mark(variant):
+    segmenter = Segmenter(build(region_variant=variant))
+    segmenter.set_image(picture(24, 32))  # of the model's size, so that marks are not moved
+    points = [(3.5, 4.5), (28.5, 20.5), (17.5, 11.5)]
+    for positive in ([True, False, True], [False, True, True], [True, True, True]):
+        found = segmenter.predict(points_xy=points, positive=positive)
+        assert [bool(found.mask[int(y), int(x)]) for x, y in points] == positive
+
+
 def test_several_threads_get_their_own_answers():
     segmenter = Segmenter(build())
     embeddings = [segmenter.embed(picture(40 + i, 50)) for i in range(4)]
@@ -132,7 +171,7 @@ def test_16_bits_and_grey_are_read_by_models_for_them():
     grey = picture(channels=1)
     in_8_bits = segmenter.embed(grey)
     in_16_bits = segmenter.embed(grey.astype(np.uint16) * 257)
-    torch.testing.assert_close(in_8_bits.context, in_16_bits.context, atol=0.05, rtol=0.05)
+    torch.testing.assert_close(in_8_bits.contexts, in_16_bits.contexts, atol=0.05, rtol=0.05)
 
 
 def test_a_model_can_look_at_another_size():
@@ -159,6 +198,9 @@ def test_models_that_cannot_answer_are_refused():
 
 
 def test_wrong_pictures_and_a_missing_one_are_explained():
+    for num_views in (0, 13):
+        with pytest.raises(ValueError, match=f"num_views is {num_views}; it must be at least 1 and at most the 12"):
+            Segmenter(build(), num_views=num_views)
     segmenter = Segmenter(build())
     with pytest.raises(ValueError, match="call set_image first"):
         segmenter.predict(points_xy=[(1, 1)], positive=[True])

@@ -9,6 +9,8 @@ from scipy.ndimage import distance_transform_edt
 
 OBJECT, BACKGROUND = 1, -1
 """Values of marks."""
+_REACH = 0.25
+"""Share of a patch's side over which a mark is nearly certain of its neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +67,8 @@ class KnownRegion(NamedTuple):
     """Patches whose map is taken for known, shape (rows, columns) bool."""
     region: np.ndarray
     """Shape (h, w) bool; False in patches that are not visible."""
+    certainty: np.ndarray
+    """How certain `region` is, shape (h, w) float32 in [0, 1]: 1 at a mark, less away from it, 0 in hidden patches."""
 
 
 def known_region(
@@ -88,15 +92,17 @@ def known_region(
     marks = _marks(prompt, picture_hw, model_hw)
     rows, columns = model_hw[0] // patch_size, model_hw[1] // patch_size
     touched = (marks != 0).reshape(rows, patch_size, columns, patch_size).any(axis=(1, 3))
-    nearest = distance_transform_edt(marks == 0, return_distances=False, return_indices=True)
-    assert nearest is not None
-    region = marks[tuple(nearest)] == OBJECT  # (h, w)
-    visible = touched.copy()
-    if prompt.box_xyxy is not None:
-        outside = _outside(prompt.box_xyxy, picture_hw, (rows, columns))
-        visible |= outside
-        region &= ~_enlarge(outside & ~touched, patch_size)
-    return KnownRegion(visible, region & _enlarge(visible, patch_size))
+    transformed = distance_transform_edt(marks == 0, return_indices=True)
+    assert transformed is not None  # as it would be if its results went into arrays that are given
+    distance, nearest = transformed  # (h, w), (2, h, w)
+    holds_mark = touched.repeat(patch_size, axis=0).repeat(patch_size, axis=1)
+    region = (marks[tuple(nearest)] == OBJECT) & holds_mark
+    certainty = np.where(holds_mark, np.exp(-((distance / (_REACH * patch_size)) ** 2)), 0).astype(np.float32)
+    if prompt.box_xyxy is None:
+        return KnownRegion(touched, region, certainty)
+    outside = _outside(prompt.box_xyxy, picture_hw, (rows, columns)) & ~touched
+    certainty[outside.repeat(patch_size, axis=0).repeat(patch_size, axis=1)] = 1
+    return KnownRegion(touched | outside, region, certainty)
 
 
 def _marks(prompt: Prompt, picture_hw: tuple[int, int], model_hw: tuple[int, int]) -> np.ndarray:
@@ -127,8 +133,3 @@ def _outside(
     rows = (row_edges[1:] <= top) | (row_edges[:-1] >= bottom)
     columns = (column_edges[1:] <= left) | (column_edges[:-1] >= right)
     return rows[:, None] | columns[None, :]
-
-
-def _enlarge(patches: np.ndarray, patch_size: int) -> np.ndarray:
-    """From patches (rows, columns) to pixels (h, w)."""
-    return patches.repeat(patch_size, axis=0).repeat(patch_size, axis=1)

@@ -1,5 +1,6 @@
 """Interactive segmentation: a picture is looked at once, and every mark on it is answered with a mask at once."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,11 +13,14 @@ from rmae.data.crops import Crop, crop_image, sample_positions
 from rmae.evaluation.interactive.prompts import KnownRegion, Prompt, known_region
 from rmae.models.encoder import encode_visible
 from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
+from rmae.models.length_decoder import LengthDecoder
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.region_branch import RegionBranch
 from rmae.models.resizing import resize
 from rmae.models.sequence_decoder import BlindSequenceDecoder
 from rmae.ops.patches import unpatchify
+
+_SPACING = 4  # of the least likely patches, every fourth is taken for background, as much as in training is visible
 
 
 class ImageEmbedding(NamedTuple):
@@ -24,10 +28,8 @@ class ImageEmbedding(NamedTuple):
 
     size_hw: tuple[int, int]
     """Height H and width W of the picture in pixels."""
-    encoded: Tensor
-    """The pixel encoder's tokens, class token first, shape (1, 1 + L, D)."""
-    context: Tensor
-    """The neck's, shape (1, 1 + L, C)."""
+    contexts: Tensor
+    """The neck's tokens for each of V views, class token first, shape (V, 1 + L, C)."""
 
 
 class ObjectMask(NamedTuple):
@@ -45,21 +47,30 @@ class Segmenter:
     """Outlines objects that a person marks, with the region branch of a model.
 
     Marks become visible patches of a region map (`prompts.py`), all others are hidden, and the model completes the map.
-    The encoder and the neck see the whole picture, nothing hidden, once; a mark costs one pass of the region encoder
-    and decoder.
+    Encoder and neck look at a picture once, and all of it; a mark costs two passes of the region encoder and decoder.
+
+    - The neck sees the encoder's tokens in several *views*, each with as many patches as it saw in training, spread
+      evenly, and every patch in one of them; the answers are averaged. A neck that was trained on a quarter of the
+      patches and is shown all of them at once tells far less.
+    - In training most of what is visible of a region is background, but a person marks the object first. So the model
+      is asked twice: patches that it takes least for the object after the first time are background the second time.
+
+    The figures behind both stand in `docs/interactive.md`.
 
     Args:
         model: With a region branch that sees pixels; it is put into evaluation mode, or copied for another `img_size`.
         img_size: Side, or height and width, in pixels at which the model sees pictures, divisible by its patch size;
             None = as it was trained. Pictures are squeezed to it whole: in training, crops of any shape between 3:4
             and 4:3 are, too.
+        num_views: In how many views the neck sees a picture, from 1 to the number of patches; None = as many as give it
+            what it saw in training, 4 where three quarters were hidden.
 
     Raises:
         ValueError: The model has no region branch, or one that sees no pixels, or it is not known what its pictures
-            are normalised by.
+            are normalised by, or a number is out of range.
 
     Source:
-        R-MAE (arXiv 2306.05411), section 4.4, shows such masks as pictures.
+        R-MAE (arXiv 2306.05411) shows such masks as pictures; views and background are ours.
 
     Example:
         >>> import numpy as np
@@ -70,7 +81,9 @@ class Segmenter:
         (48, 80)
     """
 
-    def __init__(self, model: MaskedAutoencoder, *, img_size: int | tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, model: MaskedAutoencoder, *, img_size: int | tuple[int, int] | None = None, num_views: int | None = None
+    ) -> None:
         self._branch = _branch_that_sees(model)
         if img_size is not None:
             model = resize(model, img_size=img_size)
@@ -83,6 +96,12 @@ class Segmenter:
         self.image_hw = model.config.image_hw
         """Height h and width w at which the model sees pictures, in pixels."""
         self._mean, self._std = _statistics(model)
+        num_patches = math.prod(self.grid)
+        if num_views is None:
+            num_views = max(1, round(num_patches / model.config.num_visible))
+        if not 1 <= num_views <= num_patches:
+            raise ValueError(f"num_views is {num_views}; it must be at least 1 and at most the {num_patches} patches")
+        self._views = _spread_views(self.grid, num_views)
         self._embedding: ImageEmbedding | None = None
 
     @torch.inference_mode()
@@ -113,7 +132,9 @@ class Segmenter:
         images = ((pixels - self._mean) / self._std).unsqueeze(0)
         everything = torch.arange(self.grid[0] * self.grid[1], device=images.device).unsqueeze(0)
         encoded = encode_visible(self.model.encoder, images, everything)
-        return ImageEmbedding((height, width), encoded, self._branch.whole_context(encoded))
+        ids_shuffle = self._views.to(images.device)
+        num_visible = -(-ids_shuffle.shape[1] // len(ids_shuffle))
+        return ImageEmbedding((height, width), self._branch.contexts(encoded, ids_shuffle, num_visible))
 
     def segment(self, embedding: ImageEmbedding, prompt: Prompt) -> ObjectMask:
         """Outline the object that is marked; several threads may ask at once.
@@ -130,8 +151,13 @@ class Segmenter:
         """
         prompt.check_fits(embedding.size_hw)
         known = known_region(prompt, embedding.size_hw, model_hw=self.image_hw, patch_size=self.patch_size)
-        probability = self._complete(embedding, known)
-        whole = functional.interpolate(probability[None, None], size=embedding.size_hw, mode="bilinear")[0, 0]
+        background = self._least_likely(self._complete(embedding, known.visible, known.region), known)
+        probability = self._complete(embedding, known.visible | background, known.region)
+        weight = known.certainty if self._predicts_visible() else self._enlarge(known.visible | background)
+        settled = torch.from_numpy(
+            np.where(weight > 0, weight * known.region + (1 - weight) * probability, probability)
+        )
+        whole = functional.interpolate(settled[None, None], size=embedding.size_hw, mode="bilinear")[0, 0]
         mask = whole >= 0.5
         return ObjectMask(mask.numpy(), whole.numpy(), _expected_iou(whole, mask))
 
@@ -178,9 +204,7 @@ class Segmenter:
             Probability in [0, 1] that a pixel is of the region, what is known pasted; shape (h, w) float32.
         """
         patches = visible.reshape(self.grid)
-        probability = self._complete(embedding, KnownRegion(patches, region)).numpy()
-        known = patches.repeat(self.patch_size, axis=0).repeat(self.patch_size, axis=1)
-        return np.where(known, region.astype(np.float32), probability)
+        return np.where(self._enlarge(patches), region, self._complete(embedding, patches, region)).astype(np.float32)
 
     def to_model_size(self, mask: np.ndarray) -> np.ndarray:
         """Bring a mask (H, W) bool to the size at which the model sees pictures, (h, w): nearest at pixel centres."""
@@ -188,23 +212,44 @@ class Segmenter:
         return mask[rows[:, None], columns]
 
     @torch.inference_mode()
-    def _complete(self, embedding: ImageEmbedding, known: KnownRegion) -> Tensor:
-        """Probability of every pixel, (h, w) float32 on the CPU."""
-        visible = torch.from_numpy(known.visible).flatten()
-        ids_shuffle = torch.argsort((~visible).byte(), stable=True).unsqueeze(0)
-        regions = torch.from_numpy(known.region)[None, None]
-        device = embedding.context.device
-        num_regions = (
-            self._branch.encoder.channels
-        )  # 1, but R in the channel variant, whose channels all get the region
+    def _complete(self, embedding: ImageEmbedding, visible: np.ndarray, region: np.ndarray) -> np.ndarray:
+        """Probability of every pixel, (h, w) float32, from patches (rows, columns) of a region (h, w) bool."""
+        device = embedding.contexts.device
+        ids_shuffle = torch.from_numpy(np.argsort(~visible.ravel(), kind="stable")).unsqueeze(0)
+        num_regions = self._branch.encoder.channels  # 1, or R in the channel variant, where all channels get the region
+        regions = torch.from_numpy(region)[None, None].expand(-1, num_regions, -1, -1)
         logits = self._branch.complete(
-            regions.expand(-1, num_regions, -1, -1).to(device),
-            embedding.context,
-            ids_shuffle.to(device),
-            int(visible.sum()),
-        )  # (1, R, L, P*P)
-        probability = logits.sigmoid().mean(dim=1, keepdim=True)
-        return unpatchify(probability, self.patch_size, self.grid)[0, 0, 0].float().cpu()
+            regions.to(device), embedding.contexts, ids_shuffle.to(device), int(visible.sum())
+        )  # (V, R, L, P*P)
+        probability = logits.float().sigmoid().mean(dim=(0, 1))  # (L, P*P)
+        return unpatchify(probability, self.patch_size, self.grid)[0].cpu().numpy()
+
+    def _least_likely(self, probability: np.ndarray, known: KnownRegion) -> np.ndarray:
+        """Patches to take for background, (rows, columns) bool: some of the half that is least likely the object."""
+        rows, columns = self.grid
+        likely = probability.reshape(rows, self.patch_size, columns, self.patch_size).mean(axis=(1, 3))
+        least = (likely <= np.median(likely)) & (likely < 0.5)
+        return least & ~known.visible & (_part_of_patches(self.grid, _SPACING) == 0)
+
+    def _predicts_visible(self) -> bool:
+        """Whether what is predicted for visible patches means something: only where places know nothing of the map."""
+        return isinstance(self._branch.decoder, LengthDecoder)
+
+    def _enlarge(self, patches: np.ndarray) -> np.ndarray:
+        """From patches (rows, columns) to pixels (h, w)."""
+        return patches.repeat(self.patch_size, axis=0).repeat(self.patch_size, axis=1)
+
+
+def _part_of_patches(grid: tuple[int, int], num_parts: int) -> np.ndarray:
+    """Share patches out evenly to parts: which one each belongs to, shape (rows, columns) int64."""
+    rows, columns = np.indices(grid)
+    return (columns + max(1, round(math.sqrt(num_parts))) * rows) % num_parts
+
+
+def _spread_views(grid: tuple[int, int], num_views: int) -> Tensor:
+    """Orders of the L patches, one a view, (V, L): the first L / V of each, rounded up, together are all of them."""
+    order = torch.argsort(torch.from_numpy(_part_of_patches(grid, num_views)).flatten(), stable=True)
+    return torch.stack([order.roll(-(view * len(order) // num_views)) for view in range(num_views)])
 
 
 def _branch_that_sees(model: MaskedAutoencoder) -> RegionBranch:
