@@ -79,6 +79,8 @@ class EvaluationReport:
     """What colours in the examples mean: of each a colour as a style sheet writes it, and a few words."""
     examples: tuple[Example, ...] = ()
     """Pictures with predictions."""
+    example_heading: str = "Predictions"
+    """What stands above them."""
     example_hint: str = ""
     """How to read them."""
     config_json: str = "{}"
@@ -149,7 +151,7 @@ def _examples(report: EvaluationReport) -> str:
     legend = f'<ul class="legend">{"".join(swatches)}</ul>\n' if report.legend else ""
     cards = "".join(_card(example) for example in report.examples)
     return section(
-        "Predictions",
+        report.example_heading,
         paragraph(report.example_hint, style="hint") + legend + f'<div class="examples">{cards}</div>\n',
     )
 

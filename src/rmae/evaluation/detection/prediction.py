@@ -14,10 +14,10 @@ from rmae.data.worker_pool import work_in_processes
 from rmae.evaluation.detection.jitter import Placement, fit, place_image
 from rmae.evaluation.detection.mask_rcnn import Detections
 from rmae.evaluation.detection.pasting import boxes_in_picture, paste_mask
-from rmae.evaluation.detection.samples import filling, read_picture
+from rmae.evaluation.detection.samples import filling
 from rmae.evaluation.detection.step import DetectionStep
 from rmae.evaluation.objects.annotations import Category
-from rmae.evaluation.objects.pictures import Part
+from rmae.evaluation.objects.pictures import Part, read_evaluated_picture
 from rmae.evaluation.objects.run_lengths import run_lengths
 from rmae.regions.placed_mask import PlacedMask
 
@@ -129,12 +129,7 @@ def as_results(found: Sequence[Found], part: Part, row: int, categories: Sequenc
 
 
 def _read(part: Part, frame_hw: tuple[int, int], fill: tuple[int, ...], max_pixels: int, row: int) -> _Framed:
-    try:
-        image = read_picture(part, row, max_pixels=max_pixels)
-    except ValueError as error:
-        raise ValueError(
-            f"{part.images.names[row]} cannot be evaluated: {error}; mend it and go on with --resume"
-        ) from error
+    image = read_evaluated_picture(part, row, max_pixels=max_pixels)
     placement = fit((image.shape[0], image.shape[1]), frame_hw)
     return _Framed(row, place_image(image, placement, frame_hw, fill), placement)
 

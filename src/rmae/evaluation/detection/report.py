@@ -11,10 +11,9 @@ from rmae.config_json import config_to_json
 from rmae.evaluation.detection.dataset import DetectionData
 from rmae.evaluation.detection.precision import AveragePrecision
 from rmae.evaluation.detection.prediction import Found, Predictor
-from rmae.evaluation.detection.samples import read_picture
 from rmae.evaluation.detection.validation import DetectionScores
 from rmae.evaluation.objects.annotations import Category
-from rmae.evaluation.objects.pictures import Part
+from rmae.evaluation.objects.pictures import Part, read_picture
 from rmae.files import write_atomically
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import RunFolder

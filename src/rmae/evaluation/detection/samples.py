@@ -17,7 +17,7 @@ from rmae.evaluation.detection.dataset import DetectionData
 from rmae.evaluation.detection.jitter import draw_placement, place_image, place_mask
 from rmae.evaluation.detection.repeated_samples import RepeatedSamples
 from rmae.evaluation.detection.repetition import Repetition, repeat_factors
-from rmae.evaluation.objects.pictures import Part
+from rmae.evaluation.objects.pictures import Part, read_picture
 
 _FEWEST_PIXELS = 4  # of an object in the frame; of less nothing can be seen
 
@@ -136,23 +136,6 @@ def make_sample(
 def filling(pixel_mean: Sequence[float]) -> tuple[int, ...]:
     """Colour of a frame where no picture is, in 0..255: the mean of pictures, of which normalisation makes 0."""
     return tuple(round(255 * mean) for mean in pixel_mean)
-
-
-def read_picture(part: Part, row: int, *, max_pixels: int) -> np.ndarray:
-    """Read a picture, shape (H, W, 3) uint8.
-
-    Raises:
-        UnreadableImage: It cannot be read, or is not of the size that the annotations were made on.
-    """
-    name = part.images.names[row]
-    image = part.images.read(name, channels=3, max_pixels=max_pixels)
-    listed = tuple(part.objects.table.images.sizes_hw[row].tolist())
-    if image.shape[:2] != listed:
-        raise UnreadableImage(
-            f"it has {image.shape[0]} x {image.shape[1]} pixels (height x width), but {listed[0]} x {listed[1]} in "
-            f"{part.objects.file}"
-        )
-    return image
 
 
 def collate(made: Sequence[Made[Sample]]) -> Batch:

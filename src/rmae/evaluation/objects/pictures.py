@@ -4,7 +4,10 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from rmae.data.image_set import ImageSet
+from rmae.data.images import UnreadableImage
 from rmae.evaluation.objects.annotations import Category, ObjectTable, read_objects
 
 Layout = Literal["coco", "lvis"]
@@ -81,3 +84,34 @@ def check_pictures(part: Part, *, all_needed: bool) -> None:
             f"{len(missing)} of the {len(names)} pictures that {part.objects.file} lists are missing in {root}, the "
             f"first is {missing[0]}; bring them there, or leave them out of the file"
         )
+
+
+def read_picture(part: Part, row: int, *, max_pixels: int) -> np.ndarray:
+    """Read a picture, shape (H, W, 3) uint8; 16 bits, as TIFF has them, become 8.
+
+    Raises:
+        UnreadableImage: It cannot be read, or is not of the size that the annotations were made on.
+    """
+    name = part.images.names[row]
+    image = part.images.read(name, channels=3, max_pixels=max_pixels)
+    listed = tuple(part.objects.table.images.sizes_hw[row].tolist())
+    if image.shape[:2] != listed:
+        raise UnreadableImage(
+            f"it has {image.shape[0]} x {image.shape[1]} pixels (height x width), but {listed[0]} x {listed[1]} in "
+            f"{part.objects.file}"
+        )
+    return image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
+
+
+def read_evaluated_picture(part: Part, row: int, *, max_pixels: int) -> np.ndarray:
+    """As `read_picture`, for pictures of which none may be left out: scores of the others would be of other data.
+
+    Raises:
+        ValueError: The picture cannot be read; the sentence names it and says how to go on.
+    """
+    try:
+        return read_picture(part, row, max_pixels=max_pixels)
+    except UnreadableImage as error:
+        raise ValueError(
+            f"{part.images.names[row]} cannot be evaluated: {error}; mend it and go on with --resume"
+        ) from error
