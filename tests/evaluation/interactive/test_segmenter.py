@@ -148,6 +148,33 @@ def test_the_mask_heeds_every_mark(variant):
     for positive in ([True, False, True], [False, True, True], [True, True, True]):
         found = segmenter.predict(points_xy=points, positive=positive)
         assert [bool(found.mask[int(y), int(x)]) for x, y in points] == positive
+        assert found.probability.dtype == np.float32
+
+
+def test_patches_that_a_first_answer_leaves_out_are_background_in_the_second():
+    model = build()
+    branch = model.region_branch
+    assert branch is not None
+    shown: list[torch.Tensor] = []
+    branch.encoder.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[1]))
+    picture_with_marks = Prompt(points_xy=((3.5, 4.5),), positive=(True,))
+    for assume_background, num_answers in ((True, 2), (False, 1)):
+        shown.clear()
+        segmenter = Segmenter(model, assume_background=assume_background)
+        segmenter.segment(segmenter.embed(picture(24, 32)), picture_with_marks)
+        assert [ids[0, 0].item() for ids in shown] == [0] * num_answers
+        assert shown[0].shape[1] == 1
+    shown.clear()
+    segmenter = Segmenter(model)
+    embedding = segmenter.embed(picture(24, 32))
+    first = segmenter.complete(embedding, np.ones((24, 32), bool), np.arange(12) == 0)
+    segmenter.segment(embedding, picture_with_marks)
+    assumed = shown[-1][0, 1:].tolist()
+    likely = first.reshape(3, 8, 4, 8).mean(axis=(1, 3)).ravel()
+    likely[0] = 1  # known
+    assert assumed
+    assert all(likely[patch] <= np.median(likely) for patch in assumed)
+    assert all((patch % 4 + 2 * (patch // 4)) % 4 == 0 for patch in assumed)  # spread evenly
 
 
 def test_several_threads_get_their_own_answers():

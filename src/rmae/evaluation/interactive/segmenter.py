@@ -64,6 +64,7 @@ class Segmenter:
             and 4:3 are, too.
         num_views: In how many views the neck sees a picture, from 1 to the number of patches; None = as many as give it
             what it saw in training, 4 where three quarters were hidden.
+        assume_background: Ask twice, as above; otherwise what is marked is all that is known.
 
     Raises:
         ValueError: The model has no region branch, or one that sees no pixels, or it is not known what its pictures
@@ -82,7 +83,12 @@ class Segmenter:
     """
 
     def __init__(
-        self, model: MaskedAutoencoder, *, img_size: int | tuple[int, int] | None = None, num_views: int | None = None
+        self,
+        model: MaskedAutoencoder,
+        *,
+        img_size: int | tuple[int, int] | None = None,
+        num_views: int | None = None,
+        assume_background: bool = True,
     ) -> None:
         self._branch = _branch_that_sees(model)
         if img_size is not None:
@@ -102,6 +108,7 @@ class Segmenter:
         if not 1 <= num_views <= num_patches:
             raise ValueError(f"num_views is {num_views}; it must be at least 1 and at most the {num_patches} patches")
         self._views = _spread_views(self.grid, num_views)
+        self._assume_background = assume_background
         self._embedding: ImageEmbedding | None = None
 
     @torch.inference_mode()
@@ -151,15 +158,29 @@ class Segmenter:
         """
         prompt.check_fits(embedding.size_hw)
         known = known_region(prompt, embedding.size_hw, model_hw=self.image_hw, patch_size=self.patch_size)
-        background = self._least_likely(self._complete(embedding, known.visible, known.region), known)
-        probability = self._complete(embedding, known.visible | background, known.region)
-        weight = known.certainty if self._predicts_visible() else self._enlarge(known.visible | background)
-        settled = torch.from_numpy(
-            np.where(weight > 0, weight * known.region + (1 - weight) * probability, probability)
-        )
+        settled = torch.from_numpy(self.predict_region(embedding, known))
         whole = functional.interpolate(settled[None, None], size=embedding.size_hw, mode="bilinear")[0, 0]
         mask = whole >= 0.5
         return ObjectMask(mask.numpy(), whole.numpy(), _expected_iou(whole, mask))
+
+    def predict_region(self, embedding: ImageEmbedding, known: KnownRegion) -> np.ndarray:
+        """Answer marks at the size at which the model sees pictures: all that the model does for a mark.
+
+        Args:
+            embedding: Of `embed`.
+            known: What the marks make known.
+
+        Returns:
+            Probability in [0, 1] that a pixel is of the object, shape (h, w) float32; 1 or 0 at the marks themselves.
+        """
+        probability, patches = self._complete(embedding, known.visible, known.region), known.visible
+        if self._assume_background:
+            patches = known.visible | self._least_likely(probability, known)
+            probability = self._complete(embedding, patches, known.region)
+        # What is predicted for a visible patch means something only where a place knows nothing of the map.
+        knows_map = not isinstance(self._branch.decoder, LengthDecoder)
+        weight = self._enlarge(patches).astype(np.float32) if knows_map else known.certainty
+        return weight * known.region + (1 - weight) * probability
 
     def set_image(self, image: np.ndarray) -> None:
         """Look at a picture and remember it for `predict`; argument and errors are those of `embed`."""
@@ -230,10 +251,6 @@ class Segmenter:
         likely = probability.reshape(rows, self.patch_size, columns, self.patch_size).mean(axis=(1, 3))
         least = (likely <= np.median(likely)) & (likely < 0.5)
         return least & ~known.visible & (_part_of_patches(self.grid, _SPACING) == 0)
-
-    def _predicts_visible(self) -> bool:
-        """Whether what is predicted for visible patches means something: only where places know nothing of the map."""
-        return isinstance(self._branch.decoder, LengthDecoder)
 
     def _enlarge(self, patches: np.ndarray) -> np.ndarray:
         """From patches (rows, columns) to pixels (h, w)."""
