@@ -101,6 +101,14 @@ def test_the_example_of_the_page_about_evaluation_runs(tmp_path: Path, monkeypat
     assert names["page"].stat().st_size > 10_000
 
 
+def test_the_example_of_the_page_about_clicks_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    names = run_example(ROOT / "docs" / "interactive.md", tmp_path, monkeypatch)
+    assert names["mask"].shape == (120, 160)
+    assert names["mask"][60, 80]
+    assert not names["mask"][10, 10]
+    assert 0 <= names["confidence"] <= 1
+
+
 FULL_MAE = 9_781e6  # MACs of an MAE that embeds and predicts all patches
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, assert_never
 
 from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
 from rmae.config.detection import DetectConfig
+from rmae.config.interactive import InteractiveConfig
+from rmae.config.localisation import LocaliseConfig
 from rmae.config.segmentation import SegmentConfig
 from rmae.config_json import config_to_json
 from rmae.evaluation.classification import finetune, knn, linear
@@ -19,6 +21,7 @@ from rmae.evaluation.detection import run as detection
 from rmae.evaluation.encoder import Encoder, open_encoder
 from rmae.evaluation.folder import (
     Evaluation,
+    Scores,
     check_seeds,
     finished_scores,
     refuse_used_evaluation,
@@ -27,9 +30,13 @@ from rmae.evaluation.folder import (
     start_evaluation,
     summarise,
 )
-from rmae.evaluation.presets import TaskConfig
+from rmae.evaluation.interactive import run as interactive
+from rmae.evaluation.localisation import run as localisation
+from rmae.evaluation.presets import EncoderTaskConfig, TaskConfig
 from rmae.evaluation.segmentation import run as segmentation
 from rmae.files import write_atomically
+from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.models.weights import load
 from rmae.training.processes import run_on_ranks
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
@@ -54,9 +61,10 @@ def evaluate(
         config: The task, for instance `rmae.evaluation_preset("segment", "small")`; change it with
             `dataclasses.replace`.
         encoder: A run, a checkpoint, an official MAE or R-MAE file, the name of a Vision Transformer of timm, a folder
-            of timm or transformers, a hub id, or "scratch".
+            of timm or transformers, a hub id, or "scratch"; for interactive segmentation a model with its region
+            branch: a run, a checkpoint, a folder of `save_pretrained`, an official R-MAE file or a hub id.
         data: Folder of the data set: ImageNet's layout for classification, ADE20K's or COCO's for segmentation, COCO's
-            or LVIS's for detection.
+            or LVIS's for detection, localisation and interactive segmentation.
         out: Folder of the evaluation; must be empty unless `resume`. None = `runs/TASK-ENCODER-TIME`.
         seeds: How often to train and evaluate, with `config.run.seed` and the seeds after it, at least 1.
         resume: Go on with the evaluation in `out`.
@@ -103,6 +111,10 @@ def task_name(config: TaskConfig) -> str:
             return "segment"
         case DetectConfig():
             return "detect"
+        case LocaliseConfig():
+            return "localise"
+        case InteractiveConfig():
+            return "interactive"
         case _:
             assert_never(config)
 
@@ -140,9 +152,9 @@ def _evaluate(
 
 def _evaluate_seed(
     config: TaskConfig, ranks: Ranks, opened: "_OpenedTask", *, encoder: str, path: Path, resume: bool
-) -> dict[str, float]:
+) -> Scores:
     task = task_name(config)
-    weights = open_encoder(encoder, config.encoder, seed=config.run.seed)  # before a folder is made in vain
+    weights = opened.open_weights(config, encoder)  # before a folder is made in vain
     folder = ranks.first_does(
         lambda: start_evaluation(
             path,
@@ -171,6 +183,7 @@ def _evaluate_seed(
 
 
 C = TypeVar("C")
+W = TypeVar("W")
 D = TypeVar("D", bound="_Data")
 
 
@@ -185,22 +198,28 @@ class _OpenedTask(NamedTuple):
     """Folder of the data."""
     fingerprint: str
     """Digest of its pictures and classes."""
-    run: Callable[[Any, Encoder, RunFolder, Ranks], dict[str, float]]
-    """From the configuration of a seed and an encoder to its scores in a folder."""
+    open_weights: Callable[[Any, str], Any]
+    """From the configuration of a seed and what the user calls the encoder to what is put to the test."""
+    run: Callable[[Any, Any, RunFolder, Ranks], Scores]
+    """From the configuration of a seed and what is put to the test to its scores in a folder."""
 
 
 def _open_task(config: TaskConfig, root: Path) -> _OpenedTask:
     match config:
         case KnnConfig():
-            return _bind(config, root, knn.open_data, knn.evaluate)
+            return _bind(config, root, knn.open_data, _open_encoder, knn.evaluate)
         case LinearConfig():
-            return _bind(config, root, linear.open_data, linear.evaluate)
+            return _bind(config, root, linear.open_data, _open_encoder, linear.evaluate)
         case FinetuneConfig():
-            return _bind(config, root, finetune.open_data, finetune.evaluate)
+            return _bind(config, root, finetune.open_data, _open_encoder, finetune.evaluate)
         case SegmentConfig():
-            return _bind(config, root, segmentation.open_data, segmentation.evaluate)
+            return _bind(config, root, segmentation.open_data, _open_encoder, segmentation.evaluate)
         case DetectConfig():
-            return _bind(config, root, detection.open_data, detection.evaluate)
+            return _bind(config, root, detection.open_data, _open_encoder, detection.evaluate)
+        case LocaliseConfig():
+            return _bind(config, root, localisation.open_data, _open_encoder, localisation.evaluate)
+        case InteractiveConfig():
+            return _bind(config, root, interactive.open_data, _open_model, interactive.evaluate)
         case _:
             assert_never(config)
 
@@ -209,14 +228,23 @@ def _bind(
     config: C,
     root: Path,
     open_data: Callable[[C, Path], D],
-    evaluate_task: Callable[[C, Encoder, D, RunFolder, Ranks], dict[str, float]],
+    open_weights: Callable[[C, str], W],
+    evaluate_task: Callable[[C, W, D, RunFolder, Ranks], Scores],
 ) -> _OpenedTask:
     data = open_data(config, root)
 
-    def run(config: C, encoder: Encoder, folder: RunFolder, ranks: Ranks) -> dict[str, float]:
-        return evaluate_task(config, encoder, data, folder, ranks)
+    def run(config: C, weights: W, folder: RunFolder, ranks: Ranks) -> Scores:
+        return evaluate_task(config, weights, data, folder, ranks)
 
-    return _OpenedTask(root, data.fingerprint(), run)
+    return _OpenedTask(root, data.fingerprint(), open_weights, run)
+
+
+def _open_encoder(config: EncoderTaskConfig, source: str) -> Encoder:
+    return open_encoder(source, config.encoder, seed=config.run.seed)
+
+
+def _open_model(config: InteractiveConfig, source: str) -> MaskedAutoencoder:
+    return load(source)
 
 
 def _check_folder(path: Path, *, seeds: int, resume: bool) -> None:
@@ -244,8 +272,9 @@ def _write_summary(evaluation: Evaluation, config: TaskConfig) -> None:
     tiles, rows = [], []
     for name, score in evaluation.scores.items():
         label = name.replace("_", " ")
-        tiles.append((label, _percent(score.mean), f"standard deviation {_percent(score.std)}"))
-        rows.append((label, *(_percent(value) for value in score.values)))
+        shown = _count if name.startswith("clicks") else _percent
+        tiles.append((label, shown(score.mean), f"standard deviation {shown(score.std)}"))
+        rows.append((label, *(shown(value) for value in score.values)))
     heading = [f"seed {seed}" for seed in evaluation.seeds]
     seeds = Table("Scores by seed", "Each seed has a folder and a report of its own.", ("score", *heading), tuple(rows))
     page = EvaluationReport(
@@ -265,3 +294,7 @@ def _write_summary(evaluation: Evaluation, config: TaskConfig) -> None:
 
 def _percent(value: float | None) -> str:
     return "\N{EN DASH}" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _count(value: float | None) -> str:
+    return "\N{EN DASH}" if value is None or math.isnan(value) else f"{value:.2f}"

@@ -41,14 +41,29 @@ def detect(arguments: list[str]) -> None:
     _evaluate("detect", arguments)
 
 
+def localise(arguments: list[str]) -> None:
+    """Measure how well attention and features of an encoder outline objects."""
+    _evaluate("localise", arguments)
+
+
+def interactive(arguments: list[str]) -> None:
+    """Segment objects from clicks and from a few visible patches."""
+    _evaluate("interactive", arguments)
+
+
 class _Words(NamedTuple):
     """What the help says about a task."""
 
     introduction: str
     layout: str
+    encoder: str = (
+        "A run, a checkpoint, an official MAE or R-MAE file, a name of timm, a folder of timm or transformers, a hub "
+        "id, or scratch for random weights."
+    )
 
 
 _CLASSES = "ImageNet's layout: train/CLASS/ and val/CLASS/ with pictures"
+_OBJECTS = "COCO's layout, val2017/ and annotations/instances_val2017.json, or LVIS's"
 _WORDS: dict["Task", _Words] = {
     "knn": _Words("Classify pictures by their nearest neighbours in the features of a frozen encoder.", _CLASSES),
     "linear": _Words("Train a linear classifier on the features of a frozen encoder.", _CLASSES),
@@ -60,6 +75,15 @@ _WORDS: dict["Task", _Words] = {
     "detect": _Words(
         "Train an encoder further to detect and outline objects: ViTDet's Mask R-CNN.",
         "COCO's layout, train2017/, val2017/ and annotations/, or LVIS's",
+    ),
+    "localise": _Words(
+        "Measure how well attention and features of an encoder, asked from inside an object, outline it.",
+        _OBJECTS,
+    ),
+    "interactive": _Words(
+        "Measure how well a model completes objects from clicks, and from few visible patches of them.",
+        _OBJECTS,
+        "A model with its region branch: a run, a checkpoint, a folder of weights, an official R-MAE file or a hub id.",
     ),
 }
 
@@ -79,9 +103,7 @@ def _evaluate(task: "Task", arguments: list[str]) -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class EvaluateArguments:
-        encoder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENCODER")]
-        """A run, a checkpoint, an official MAE or R-MAE file, a name of timm, a folder of timm or transformers, a hub
-        id, or scratch for random weights."""
+        encoder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENCODER", help=_WORDS[task].encoder)]
         data: Annotated[Path, tyro.conf.arg(help=f"Folder of the data set in {_WORDS[task].layout}.")]
         size: Literal["small", "paper"] = of_size
         """Defaults of the options below: small = two CPU cores and minutes, paper = the paper's recipe, for GPUs."""
@@ -145,6 +167,8 @@ def _tell(evaluation: "Evaluation", path: Path | None) -> None:
     width = max(map(len, evaluation.scores))
     for name, score in evaluation.scores.items():
         spread = "" if score.std is None else f" +- {score.std:.4f} over {len(score.values)} seeds"
+        if score.interval is not None:
+            spread = " [{:.4f}, {:.4f}] with 95 % confidence".format(*score.interval)
         print(f"{name:<{width}}  {score.mean:.4f}{spread}")
     print(f"report: {evaluation.folder / 'report.html'}")
     if path is not None and is_first(os.environ):

@@ -4,6 +4,8 @@ from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
 from rmae.config.data import DataConfig
 from rmae.config.detection import DetectConfig
 from rmae.config.encoder import EncoderConfig
+from rmae.config.interactive import InteractiveConfig
+from rmae.config.localisation import LocaliseConfig
 from rmae.config.loss import LossConfig
 from rmae.config.model import ENCODER_SHAPES, EncoderShape, ModelConfig
 from rmae.config.optimizer import OptimizerConfig
@@ -11,6 +13,7 @@ from rmae.config.pretrain import PretrainConfig
 from rmae.config.reading import ReadingConfig
 from rmae.config.run import RunConfig
 from rmae.config.segmentation import SegmentConfig
+from rmae.config.visualize import VisualizeConfig
 
 __all__ = [
     "ENCODER_SHAPES",
@@ -19,8 +22,10 @@ __all__ = [
     "EncoderConfig",
     "EncoderShape",
     "FinetuneConfig",
+    "InteractiveConfig",
     "KnnConfig",
     "LinearConfig",
+    "LocaliseConfig",
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",
@@ -28,4 +33,5 @@ __all__ = [
     "ReadingConfig",
     "RunConfig",
     "SegmentConfig",
+    "VisualizeConfig",
 ]

@@ -4,16 +4,22 @@ from typing import Literal, overload
 
 from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
 from rmae.config.detection import DetectConfig
+from rmae.config.interactive import InteractiveConfig
+from rmae.config.localisation import LocaliseConfig
 from rmae.config.segmentation import SegmentConfig
 from rmae.evaluation.classification import presets as classification
 from rmae.evaluation.detection import presets as detection
+from rmae.evaluation.interactive import presets as interactive
+from rmae.evaluation.localisation import presets as localisation
 from rmae.evaluation.segmentation import presets as segmentation
 
-Task = Literal["knn", "linear", "finetune", "segment", "detect"]
+Task = Literal["knn", "linear", "finetune", "segment", "detect", "localise", "interactive"]
 """What an encoder can be put to."""
 Size = Literal["small", "paper"]
 """How much of it: a few minutes on two CPU cores, or the paper's recipe, for GPUs."""
-TaskConfig = KnnConfig | LinearConfig | FinetuneConfig | SegmentConfig | DetectConfig
+EncoderTaskConfig = KnnConfig | LinearConfig | FinetuneConfig | SegmentConfig | DetectConfig | LocaliseConfig
+"""Tasks that look at an encoder alone."""
+TaskConfig = EncoderTaskConfig | InteractiveConfig
 """What to put an encoder to: the class says the task, its fields how."""
 
 _PRESETS = {
@@ -27,6 +33,10 @@ _PRESETS = {
     ("segment", "paper"): segmentation.paper,
     ("detect", "small"): detection.small,
     ("detect", "paper"): detection.paper,
+    ("localise", "small"): localisation.small,
+    ("localise", "paper"): localisation.paper,
+    ("interactive", "small"): interactive.small,
+    ("interactive", "paper"): interactive.paper,
 }
 
 
@@ -41,12 +51,16 @@ def evaluation_preset(task: Literal["segment"], size: Size) -> SegmentConfig: ..
 @overload
 def evaluation_preset(task: Literal["detect"], size: Size) -> DetectConfig: ...
 @overload
+def evaluation_preset(task: Literal["localise"], size: Size) -> LocaliseConfig: ...
+@overload
+def evaluation_preset(task: Literal["interactive"], size: Size) -> InteractiveConfig: ...
+@overload
 def evaluation_preset(task: Task, size: Size) -> TaskConfig: ...
 def evaluation_preset(task: Task, size: Size) -> TaskConfig:
     """Return the settings of a downstream task; change them with `dataclasses.replace`.
 
     Args:
-        task: knn, linear, finetune, segment or detect.
+        task: knn, linear, finetune, segment, detect, localise or interactive.
         size: small = for two CPU cores and minutes, paper = the paper's recipe.
 
     Raises:

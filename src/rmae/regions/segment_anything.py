@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -94,17 +95,29 @@ class SegmentAnything:
 
     @cached_property
     def _generator(self) -> "MaskGenerationPipeline":
-        try:
-            from transformers import MaskGenerationPipeline
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                "Segment Anything runs through the transformers library, which is not installed; "
-                "install it with: pip install 'rmae[sam]'"
-            ) from error
+        model, image_processor = load_segment_anything(self.checkpoint, device=self.device)
+        from transformers import MaskGenerationPipeline
 
-        model, image_processor = _load(self.checkpoint)
-        model = _move(model, self.device)
         return MaskGenerationPipeline(model=model, image_processor=image_processor, device=model.device)
+
+
+def load_segment_anything(checkpoint: str, *, device: str | None) -> "tuple[SamModel, SamImageProcessor]":
+    """Load a Segment Anything model and what prepares its pictures.
+
+    Args:
+        checkpoint: Folder or hub id of a transformers model of type sam; its weights in safetensors.
+        device: Where the model is to run, as torch names it; None = the GPU if there is one.
+
+    Raises:
+        ValueError: transformers is missing, the checkpoint is no such model, or the device cannot be used.
+    """
+    if find_spec("transformers") is None:
+        raise ValueError(
+            "Segment Anything runs through the transformers library, which is not installed; "
+            "install it with: pip install 'rmae[sam]'"
+        )
+    model, image_processor = _load(checkpoint)
+    return _move(model, device), image_processor
 
 
 def _load(checkpoint: str) -> "tuple[SamModel, SamImageProcessor]":
