@@ -3,13 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rmae.app.server import serve
     from rmae.config import (
         DataConfig,
         DetectConfig,
         EncoderConfig,
         FinetuneConfig,
+        InteractiveConfig,
         KnnConfig,
         LinearConfig,
+        LocaliseConfig,
         LossConfig,
         ModelConfig,
         OptimizerConfig,
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
         ReadingConfig,
         RunConfig,
         SegmentConfig,
+        VisualizeConfig,
     )
     from rmae.evaluation.folder import Evaluation
     from rmae.evaluation.presets import evaluation_preset
     from rmae.evaluation_runs import evaluate
+    from rmae.interactive.prompts import Prompt
+    from rmae.interactive.segmenter import ImageEmbedding, ObjectMask, Segmenter
     from rmae.interruption import Stopped, TrainingStopped
     from rmae.models.build import build_model
     from rmae.models.losses import Losses, pretrain_losses
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
     from rmae.scenes.class_layout import make_class_scenes
     from rmae.scenes.coco_layout import make_scenes
     from rmae.training.finite import NonFiniteError
+    from rmae.visualize_runs import visualize
 
 _HOMES = {
     "CocoInstances": "rmae.regions.coco_instances",
@@ -59,18 +66,23 @@ _HOMES = {
     "FinetuneConfig": "rmae.config",
     "Grid": "rmae.regions.grid",
     "Inside": "rmae.regions.inside",
+    "ImageEmbedding": "rmae.interactive.segmenter",
+    "InteractiveConfig": "rmae.config",
     "KnnConfig": "rmae.config",
     "LinearConfig": "rmae.config",
     "Live": "rmae.regions.live",
+    "LocaliseConfig": "rmae.config",
     "LossConfig": "rmae.config",
     "Losses": "rmae.models.losses",
     "MaskedAutoencoder": "rmae.models.masked_autoencoder",
     "ModelConfig": "rmae.config",
     "NonFiniteError": "rmae.training.finite",
+    "ObjectMask": "rmae.interactive.segmenter",
     "OptimizerConfig": "rmae.config",
     "PRESETS": "rmae.presets",
     "PretrainConfig": "rmae.config",
     "PretrainOutput": "rmae.models.masked_autoencoder",
+    "Prompt": "rmae.interactive.prompts",
     "RandomMasks": "rmae.regions.random_masks",
     "ReadingConfig": "rmae.config",
     "RegionSource": "rmae.regions.source",
@@ -78,10 +90,12 @@ _HOMES = {
     "SamJson": "rmae.regions.sam",
     "SegmentAnything": "rmae.regions.segment_anything",
     "SegmentConfig": "rmae.config",
+    "Segmenter": "rmae.interactive.segmenter",
     "Slic": "rmae.regions.slic",
     "Stopped": "rmae.interruption",
     "Stored": "rmae.regions.stored",
     "TrainingStopped": "rmae.interruption",
+    "VisualizeConfig": "rmae.config",
     "build_model": "rmae.models.build",
     "encode": "rmae.models.masked_autoencoder",
     "evaluate": "rmae.evaluation_runs",
@@ -102,17 +116,20 @@ _HOMES = {
     "pretrain_losses": "rmae.models.losses",
     "report": "rmae.runs",
     "resize": "rmae.models.resizing",
+    "serve": "rmae.app.server",
     "show_regions": "rmae.region_runs",
+    "visualize": "rmae.visualize_runs",
 }
 __all__ = [
     "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "DetectConfig", "EncoderConfig", "Evaluation",
-    "Felzenszwalb", "FinetuneConfig", "Grid", "Inside", "KnnConfig", "LinearConfig", "Live", "LossConfig", "Losses",
-    "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "OptimizerConfig", "PretrainConfig", "PretrainOutput",
-    "RandomMasks", "ReadingConfig", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "SegmentConfig", "Slic",
-    "Stopped", "Stored", "TrainingStopped", "build_model", "encode", "evaluate", "evaluation_preset",
-    "export_detectron2", "export_reference", "export_timm", "export_transformers", "felzenszwalb", "from_reference",
-    "load", "make_class_scenes", "make_regions", "make_scenes", "pack", "preset", "pretrain", "pretrain_losses",
-    "report", "resize", "show_regions",
+    "Felzenszwalb", "FinetuneConfig", "Grid", "ImageEmbedding", "Inside", "InteractiveConfig", "KnnConfig",
+    "LinearConfig", "Live", "LocaliseConfig", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
+    "NonFiniteError", "ObjectMask", "OptimizerConfig", "PretrainConfig", "PretrainOutput", "Prompt", "RandomMasks",
+    "ReadingConfig", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "SegmentConfig", "Segmenter", "Slic",
+    "Stopped", "Stored", "TrainingStopped", "VisualizeConfig", "build_model", "encode", "evaluate",
+    "evaluation_preset", "export_detectron2", "export_reference", "export_timm", "export_transformers", "felzenszwalb",
+    "from_reference", "load", "make_class_scenes", "make_regions", "make_scenes", "pack", "preset", "pretrain",
+    "pretrain_losses", "report", "resize", "serve", "show_regions", "visualize",
 ]  # fmt: skip
 
 

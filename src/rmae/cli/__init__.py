@@ -61,6 +61,25 @@ _COMMANDS = {
     "evaluate detect": _Command(
         "Train an encoder further to detect and outline objects.", "evaluate", "detect", _LESS_AT_ONCE
     ),
+    "evaluate localise": _Command(
+        "Measure how well an encoder's attention and features outline objects.",
+        "evaluate",
+        "localise",
+        "take a smaller --batch-size or --img-size",
+    ),
+    "evaluate interactive": _Command(
+        "Measure how well a model completes objects from clicks and from few visible patches.",
+        "evaluate",
+        "interactive",
+        "take fewer processes (--devices)",
+    ),
+    "app": _Command("Serve a page on which people click on objects and see what a model makes of it.", "app", "app"),
+    "visualize": _Command(
+        "Look at what a model makes of pictures: reconstructions, regions, attention, features.",
+        "visualize",
+        "visualize",
+        "take a smaller --img-size or fewer pictures (--num-images)",
+    ),
     "export timm": _Command("Write the pixel encoder for timm.", "export", "timm"),
     "export transformers": _Command(
         "Write the pixel encoder, or the whole MAE, for transformers.", "export", "transformers"
@@ -71,6 +90,12 @@ _COMMANDS = {
     ),
     "benchmark regions": _Command(
         "Measure the making of regions beside scikit-image's.", "benchmark_regions", "benchmark_regions"
+    ),
+    "benchmark clicks": _Command(
+        "Time a click in interactive segmentation, beside the look at the picture.",
+        "benchmark_clicks",
+        "benchmark_clicks",
+        "take a smaller --size or model (--preset)",
     ),
     "benchmark flops": _Command(
         "Count and time what a model's choices cost, beside MAE.",

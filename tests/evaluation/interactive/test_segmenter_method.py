@@ -4,9 +4,9 @@ import torch
 from lightning_fabric import Fabric
 
 from rmae.evaluation.interactive.method import Click
-from rmae.evaluation.interactive.prompts import Prompt
-from rmae.evaluation.interactive.segmenter import Segmenter
 from rmae.evaluation.interactive.segmenter_method import SegmenterMethod
+from rmae.interactive.prompts import Prompt
+from rmae.interactive.segmenter import Segmenter
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
 CLICKS = [Click(30.5, 10.5, True), Click(5.5, 30.5, False)]

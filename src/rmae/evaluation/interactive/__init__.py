@@ -1,1 +1,1 @@
-"""Interactive segmentation: what a model makes of an object from clicks, boxes, scribbles, or few visible patches."""
+"""Interactive segmentation, scored: simulated clicks, and maps of which a share is visible."""

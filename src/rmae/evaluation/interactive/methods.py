@@ -8,8 +8,8 @@ from rmae.evaluation.interactive.grabcut import GrabCutMethod
 from rmae.evaluation.interactive.method import Method
 from rmae.evaluation.interactive.method_names import FELZENSZWALB, GRABCUT, MODEL, SAM
 from rmae.evaluation.interactive.sam_method import SamMethod
-from rmae.evaluation.interactive.segmenter import Segmenter
 from rmae.evaluation.interactive.segmenter_method import SegmenterMethod
+from rmae.interactive.segmenter import Segmenter
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.resizing import resize
 from rmae.models.weights import load

@@ -6,8 +6,8 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from rmae.evaluation.interactive.method import Answer, Click
-from rmae.evaluation.interactive.prompts import Prompt
-from rmae.evaluation.interactive.segmenter import ImageEmbedding, Segmenter
+from rmae.interactive.prompts import Prompt
+from rmae.interactive.segmenter import ImageEmbedding, Segmenter
 
 
 class SegmenterMethod:

@@ -7,8 +7,8 @@ import torch
 
 import rmae
 from rmae.data.crops import Crop, crop_image
-from rmae.evaluation.interactive.prompts import Prompt
-from rmae.evaluation.interactive.segmenter import Segmenter
+from rmae.interactive.prompts import Prompt
+from rmae.interactive.segmenter import Segmenter
 from rmae.models.completion import complete
 
 CONFIG = rmae.ModelConfig(

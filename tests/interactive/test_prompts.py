@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rmae.evaluation.interactive.prompts import Prompt, known_region
+from rmae.interactive.prompts import Prompt, known_region
 
 HW = (8, 12)  # of the model; patches of 4, so 2 rows of 3
 

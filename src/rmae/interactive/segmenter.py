@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rmae.data.crops import Crop, crop_image, sample_positions
-from rmae.evaluation.interactive.prompts import KnownRegion, Prompt, known_region
+from rmae.interactive.prompts import KnownRegion, Prompt, known_region
 from rmae.models.encoder import encode_visible
 from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
 from rmae.models.length_decoder import LengthDecoder

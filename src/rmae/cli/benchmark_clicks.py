@@ -1,0 +1,75 @@
+"""Measuring what a click costs."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from rmae.cli.output_file import check_output_file
+from rmae.cli.parsing import UsageError, parse
+
+
+def benchmark_clicks(arguments: list[str]) -> None:
+    """Measure what a click costs."""
+    from rmae.presets import PRESETS, preset
+
+    @dataclass(frozen=True, kw_only=True)
+    class BenchmarkArguments:
+        """Time a click in interactive segmentation beside the look at the picture that all clicks share, on the CPU.
+
+        Weights are random, which takes the same time.
+        """
+
+        preset: str = "rmae-coco-vit-b-fh"
+        """Named run whose model is measured."""
+        size: tuple[int, int] = (768, 1024)
+        """Height and width of the picture in pixels."""
+        num_views: int | None = None
+        """In how many views the neck sees a picture; None = as many as the segmenter takes, 1 = all at once."""
+        num_threads: int = 2
+        """Threads that torch works with, at least 1."""
+        repeats: int = 20
+        """How often everything is timed, at least 1."""
+        json: Path | None = None
+        """File for the figures; None = none."""
+
+    chosen = parse(BenchmarkArguments, "benchmark clicks", arguments)
+    for name, value in (
+        ("size", min(chosen.size)),
+        ("num-threads", chosen.num_threads),
+        ("repeats", chosen.repeats),
+    ):
+        if value < 1:
+            raise UsageError(f"--{name} is {value}; it must be at least 1")
+    if chosen.preset not in PRESETS:
+        raise UsageError(f"--preset is {chosen.preset!r}; there are: {', '.join(PRESETS)}")
+    check_output_file("json", chosen.json)
+
+    from rmae.bench.clicks import measure_clicks
+    from rmae.files import write_atomically
+
+    measured = measure_clicks(
+        preset(chosen.preset).model,
+        size_hw=chosen.size,
+        num_views=chosen.num_views,
+        num_threads=chosen.num_threads,
+        repeats=chosen.repeats,
+    )
+    print(_in_words(chosen.preset, measured))
+    if chosen.json is not None:
+        command = shlex.join(["rmae", "benchmark", "clicks", *arguments])
+        write_atomically(chosen.json, json.dumps({"command": command, **measured}, indent=2) + "\n")
+
+
+def _in_words(preset: str, measured: dict) -> str:
+    ms, (height, width) = measured["ms"], measured["size_hw"]
+    rows = [
+        ("model", f"{preset}, {measured['num_views']} view(s), {measured['threads']} thread(s)"),
+        ("picture", f"{width} x {height} pixels"),
+        ("encoder and neck, once a picture", f"{ms['look']:.1f} ms"),
+        ("region branch, once a click", f"{ms['branch']:.1f} ms, {measured['branch_over_look']:.1%} of that"),
+        ("a whole click", f"{ms['click']:.1f} ms"),
+        ("the same after 19 others", f"{ms['click_after_19']:.1f} ms"),
+    ]
+    width_of_names = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width_of_names}}  {figure}" for name, figure in rows)

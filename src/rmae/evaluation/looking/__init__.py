@@ -1,0 +1,1 @@
+"""Models beside each other, and what each of them makes of a picture."""

@@ -1,0 +1,1 @@
+"""Interactive segmentation: an object from what a person marks of it."""
