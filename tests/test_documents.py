@@ -38,10 +38,16 @@ def test_make_commands_are_targets_of_the_makefile():
 TINY = ["--img-size", "64", "--batch-size", "1", "--repeats", "1"]
 QUICKLY = {
     "data": [*TINY, "--seconds", "0.01", "--num-workers", "0", "--regions", "grid"],
+    "clicks": ["--size", "micro", "--img-size", "64", "--picture-size", "48", "64", "--repeats", "1"],
     "flops": [*TINY, "--size", "micro", "--decoder-depth", "1"],
     "train": [*TINY, "--size", "micro", "--decoder-depth", "1", "--seconds", "0.01", "--regions", "grid"],
 }
-WRITTEN = {"data": {"data.json"}, "flops": {"costs.json", "costs.png"}, "train": {"speed.json", "profile.txt"}}
+WRITTEN = {
+    "clicks": {"clicks.json"},
+    "data": {"data.json"},
+    "flops": {"costs.json", "costs.png"},
+    "train": {"speed.json", "profile.txt"},
+}
 
 
 def measured_last(line: str):
@@ -107,6 +113,13 @@ def test_the_example_of_the_page_about_clicks_runs(tmp_path: Path, monkeypatch: 
     assert names["mask"][60, 80]
     assert not names["mask"][10, 10]
     assert 0 <= names["confidence"] <= 1
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_about_looking_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    names = run_example(ROOT / "docs" / "visualize.md", tmp_path, monkeypatch)
+    assert names["page"] == tmp_path / "look" / "index.html"
+    assert "mine beside scratch" in names["page"].read_text()
 
 
 FULL_MAE = 9_781e6  # MACs of an MAE that embeds and predicts all patches

@@ -57,8 +57,8 @@ def test_a_page_and_a_png_for_each_view(save_model: SaveModel, photo_folder: Pat
     of_picture = {
         "picture.png", "visible-75-rm.png", "reconstruction-75-rm.png", "reconstruction-75-ma.png",
         "region-1.png", "region-1-visible-50-rm.png", "region-1-completed-50-rm.png",
-        "attention-1-rm.png", "attention-1-rm-heads.png", "attention-1-ma.png", "attention-1-ma-heads.png",
-        "attention-2-rm.png", "attention-2-rm-heads.png", "attention-2-ma.png", "attention-2-ma-heads.png",
+        "attention-1-rm.png", "heads-1-rm.png", "attention-1-ma.png", "heads-1-ma.png",
+        "attention-2-rm.png", "heads-2-rm.png", "attention-2-ma.png", "heads-2-ma.png",
         "features-rm.png", "features-ma.png",
     }  # fmt: skip
     expected = {f"{folder}/{name}" for folder in ("01-0", "02-5") for name in of_picture}
@@ -67,7 +67,7 @@ def test_a_page_and_a_png_for_each_view(save_model: SaveModel, photo_folder: Pat
     for name in expected:
         with Image.open(tmp_path / "deep" / "look" / name) as view:
             view.load()
-            if not name.endswith("heads.png"):
+            if "heads" not in name:
                 assert view.size == ((320, 192) if name.startswith("01") else (300, 340))  # whole, in its own shape
     assert "rm beside ma" in text
     assert "ma has no region branch, so it completes no regions." in text
@@ -98,7 +98,7 @@ def test_an_encoder_alone_shows_attention_and_features(save_model: SaveModel, ph
     text, record = show(tmp_path / "encoder", photo_folder, out=tmp_path / "look", num_images=2)
     assert "encoder is an encoder alone" in text
     assert {file.split("/")[-1].split("-")[0] for file in record["files"] if "/" in file} == {
-        "picture.png", "attention", "features",
+        "picture.png", "attention", "heads", "features",
     }  # fmt: skip
     assert record["figures"] == []
 
@@ -189,6 +189,30 @@ def test_an_earlier_page_is_replaced_whole(save_model: SaveModel, photo_folder: 
     assert {path.name for path in tmp_path.iterdir()} == {"m", "photos", "look"}
 
 
+def test_a_link_stays_one(save_model: SaveModel, photo_folder: Path, tmp_path: Path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.mkdir()
+    link.symlink_to(target)
+    config = rmae.VisualizeConfig(num_queries=1)
+    page = rmae.visualize(save_model("m", task="mae"), photo_folder / "0.png", out=link, config=config)
+    assert page == target / "index.html"
+    assert link.is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"m", "photos", "target", "link"}
+
+
+def test_names_that_end_alike_have_files_of_their_own(save_model: SaveModel, photo_folder: Path, tmp_path: Path):
+    model, other = save_model("a", task="mae"), save_model("a-heads", task="mae")
+    _, record = show(model, photo_folder / "0.png", out=tmp_path / "look", against=(other,), num_queries=1)
+    views = {"attention-1-a.png", "attention-1-a-heads.png", "heads-1-a.png", "heads-1-a-heads.png"}
+    assert {f"01-0/{view}" for view in views} <= set(record["files"])
+
+
+def test_annotations_that_cannot_be_read_are_an_error(save_model: SaveModel, photo_folder: Path, tmp_path: Path):
+    source = rmae.CocoInstances(annotations=(str(tmp_path / "none.json"),))
+    with pytest.raises(ValueError, match=r"^the annotations .*none\.json cannot be read"):
+        show(save_model("m"), photo_folder, out=tmp_path / "look", regions=source)
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "01-0/mine.png"])
 def test_what_is_not_ours_is_left_alone(save_model: SaveModel, photo_folder: Path, tmp_path: Path, name: str):
     model, out = save_model("m", task="mae"), tmp_path / "look"
@@ -254,14 +278,3 @@ def test_weights_that_are_broken_are_said_with_their_name(save_model: SaveModel,
     broken.save_pretrained(tmp_path / "broken")
     with pytest.raises(ValueError, match=r"^broken: features are not finite; look for NaN"):
         show(tmp_path / "m", photo_folder / "0.png", out=tmp_path / "look", against=(tmp_path / "broken",))
-
-
-@pytest.mark.slow
-def test_the_example_of_the_page_about_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).parents[1] / "docs" / "visualize.md").read_text()
-    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(example, "visualize.md", "exec"), names)
-    assert names["page"] == tmp_path / "look" / "index.html"
-    assert "mine beside scratch" in names["page"].read_text()

@@ -17,7 +17,7 @@ from rmae.data.picture_choice import Picture, choose_pictures
 from rmae.evaluation.looking.attention import attend
 from rmae.evaluation.looking.completions import complete_picture
 from rmae.evaluation.looking.notes import describe, hints_for, missing_parts, pictures_in_words, seen_in_training
-from rmae.evaluation.looking.regions import find_regions, source_in_words, source_of_runs
+from rmae.evaluation.looking.regions import find_regions, read_annotations, source_in_words, source_of_runs
 from rmae.evaluation.looking.subject import Subject, open_subjects
 from rmae.files import whole_folder, write_atomically
 from rmae.models.attention import patch_features
@@ -79,11 +79,13 @@ def visualize(
         >>> rmae.visualize("runs/rmae", "photos", out="look", against=["runs/mae"])  # doctest: +SKIP
     """
     config = VisualizeConfig() if config is None else config
-    out = Path(out).absolute()
+    out = Path(out).resolve()  # a link stays, and what it leads to is replaced
     _check_out(out)
     subjects = open_subjects([model, *against], img_size=config.img_size, seed=config.seed)
     chosen = choose_pictures([images] if isinstance(images, str | Path) else images, per_folder=config.num_images)
-    show = _read(chosen, subjects, source_of_runs(subjects) if regions is None else regions, config)
+    source = source_of_runs(subjects) if regions is None else regions
+    read_annotations(source)
+    show = _read(chosen, subjects, source, config)
     with whole_folder(out) as folder:
         pictures: list[PictureHtml] = []
         figures: list[Figure] = []

@@ -40,6 +40,15 @@ def test_marks_are_scaled_to_the_model():
     assert found.visible.tolist() == [[False, False, False], [False, False, True]]
 
 
+def test_a_mark_at_the_last_edge_is_in_the_last_pixel():
+    """The product of the last number before 3672 and 64 / 3672 is rounded up to 64."""
+    last = math.nextafter(3672, 0)
+    marks = Prompt(points_xy=((last, last),), positive=(True,))
+    found = known_region(marks, (3672, 3672), model_hw=(64, 64), patch_size=16)
+    assert found.visible[-1, -1]
+    assert found.visible.sum() == 1
+
+
 def test_patches_outside_of_a_box_are_background_and_its_middle_is_object():
     found = known(Prompt(box_xyxy=(4, 0, 12, 4)))
     assert found.visible.tolist() == [[True, False, True], [True, True, True]]
@@ -51,6 +60,13 @@ def test_a_box_takes_the_users_word_for_where_the_object_is():
     found = known(Prompt(box_xyxy=(3.9, 0, 12, 4), points_xy=((5, 1),), positive=(True,)))
     assert found.visible.tolist() == [[False, True, False], [True, True, True]]
     assert found.region.sum() == 16
+
+
+def test_the_middle_of_a_box_is_that_of_its_part_in_the_picture():
+    found = known(Prompt(box_xyxy=(-50, -50, 12, 4)))
+    assert found.visible.tolist() == [[False, True, False], [True, True, True]]
+    assert found.region[:4, 4:8].all()  # it has (6, 2)
+    assert known(Prompt(box_xyxy=(-50, -50, 500, 500))).region[4:, 4:8].all()
 
 
 def test_a_mark_outside_of_the_box_counts():
@@ -83,6 +99,12 @@ def test_a_mark_is_certain_where_it_is_and_less_so_away_from_it():
         ({}, "nothing marks the object"),
         ({"points_xy": ((1, 1),), "positive": (False,)}, "nothing marks the object"),
         ({"scribbles": np.full(HW, -1, np.int8)}, "nothing marks the object"),
+        (
+            {"scribbles": np.full(HW, 255, np.uint8)},
+            r"scribbles \(uint8\) hold something else than the whole numbers 1",
+        ),
+        ({"scribbles": np.full(HW, 0.7)}, r"scribbles \(float64\) hold something else"),
+        ({"scribbles": np.full(HW, -2, np.int8)}, r"scribbles \(int8\) hold something else"),
         ({"points_xy": ((1, 1),)}, "1 points and 0 values of positive"),
         ({"box_xyxy": (3, 0, 3, 4)}, "left < right"),
         ({"box_xyxy": (0, math.nan, 3, 4)}, "left < right"),

@@ -208,6 +208,17 @@ def test_a_model_can_look_at_another_size():
     assert segmenter.predict(points_xy=[(1, 1)], positive=[True]).mask.shape == (45, 70)
 
 
+@pytest.mark.gpu
+def test_a_model_answers_on_its_gpu_at_another_size_too():
+    answers = []
+    for device in ("cpu", "cuda"):
+        segmenter = Segmenter(build().to(device), img_size=(48, 64))
+        embedding = segmenter.embed(picture())
+        assert embedding.contexts.device.type == device
+        answers.append(segmenter.segment(embedding, Prompt(points_xy=((9, 9),), positive=(True,))).probability)
+    np.testing.assert_allclose(*answers, atol=1e-2)
+
+
 def test_masks_are_brought_to_the_models_size_at_pixel_centres():
     segmenter = Segmenter(build())
     mask = np.zeros((48, 64), bool)
@@ -237,5 +248,7 @@ def test_wrong_pictures_and_a_missing_one_are_explained():
     with pytest.raises(ValueError, match="not empty"):
         segmenter.embed(picture(0, 5))
     segmenter.set_image(picture())
+    with pytest.raises(ValueError, match="no patch of the region is visible"):
+        segmenter.complete(segmenter.embed(picture()), np.ones((24, 32), bool), np.zeros(12, bool))
     with pytest.raises(ValueError, match="beside the picture of 70 x 45"):
         segmenter.predict(points_xy=[(70, 1)], positive=[True])

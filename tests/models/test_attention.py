@@ -63,6 +63,13 @@ def test_features_are_those_of_the_patches():
     assert torch.equal(patch_features(vit, images), expected)
 
 
+def test_features_are_normed_where_the_final_norm_is_behind_the_pooling():
+    vit, images = small_vit(global_pool="avg"), torch.randn(2, 3, 16, 24)
+    features = patch_features(vit, images)
+    torch.testing.assert_close(features.mean(-1), torch.zeros(2, 6), atol=1e-6, rtol=0)
+    torch.testing.assert_close(features.var(-1, correction=0), torch.ones(2, 6), atol=1e-3, rtol=0)
+
+
 @pytest.mark.parametrize("layer", [3, -4])
 def test_a_layer_that_is_not_there_is_explained(layer):
     with pytest.raises(ValueError, match=f"there is no layer {layer}; the encoder has 3, from 0 to 2"):

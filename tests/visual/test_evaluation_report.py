@@ -30,6 +30,7 @@ def test_all_that_is_given_is_shown_and_escaped():
     for text in shown:
         assert text in html
     assert "<script" not in html
+    assert 'src="data:image/jpeg;base64,' in html  # which is a fifth of a PNG
     assert html.count("<svg") == 2
     assert "Loss against update: 2 at update 1, 1 at 2" in html
 

@@ -25,7 +25,14 @@ def test_heads_stand_in_order_each_with_its_own_scale() -> None:
 def test_pictures_of_any_shape(size_hw: tuple[int, int], num_heads: int) -> None:
     sheet = draw_heads(np.ones((num_heads, 3, 3)) / 9, np.zeros((*size_hw, 3), np.uint8), query=(2, 1))
     assert sheet.dtype == np.uint8
-    assert sheet.shape[1] >= 120 * num_columns(num_heads)
+    assert sheet.shape[1] >= 160 * num_columns(num_heads)
+
+
+def test_labels_stand_in_one_line() -> None:
+    narrow, wide = (
+        draw_heads(np.full((16, 1, 1), 0.00345), np.zeros((240, width, 3), np.uint8), query=(0, 0)) for width in (9, 240)
+    )
+    assert narrow.shape[0] == wide.shape[0]  # though tiles are narrower
 
 
 def test_labels_are_written() -> None:

@@ -13,7 +13,7 @@ def test_a_figure_of_the_object_and_one_of_each_map():
     maps = [PatchMap(np.arange(8.0).reshape(2, 4), name, "AUC 0.5") for name in ("one", "other")]
     figures = localisation_figures(IMAGE, MASK, maps, query=(0, 2))
     assert [figure.title for figure in figures] == ["Object", "one", "other"]
-    assert figures[0].caption == "34.7% of the picture"
+    assert figures[0].caption == "35\N{NO-BREAK SPACE}% of the picture"
     for figure in figures:
         assert figure.image.shape == (128, 256, 3)
         line = (figure.image == OUTLINE_COLOUR).all(axis=-1)

@@ -108,7 +108,7 @@ def test_attention_has_a_column_for_each_patch_and_a_row_for_each_encoder() -> N
     assert [column.heading for column in strip.columns] == ["Patch 1", "Patch 2", "Patch 3"]
     assert [view.file for view in strip.columns[1].views] == ["f/attention-2-r-mae.png", "f/attention-2-mae.png"]
     assert [words for words, _ in part.folded] == ["Each head of R-MAE", "Each head of MAE"]
-    assert [view.file for view in part.folded[1][1]] == [f"f/attention-{i}-mae-heads.png" for i in (1, 2, 3)]
+    assert [view.file for view in part.folded[1][1]] == [f"f/heads-{i}-mae.png" for i in (1, 2, 3)]
     assert strip.columns[0].views[0].image.shape == (300, 400, 3)
 
 

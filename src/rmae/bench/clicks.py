@@ -21,7 +21,7 @@ def measure_clicks(
     """Time a click beside the look at the picture that all clicks share, on the CPU, with random weights.
 
     Args:
-        config: The model.
+        config: The model; of a task with regions.
         size_hw: Height and width of the picture in pixels.
         num_views: In how many views the neck sees it; None = as many as `Segmenter` takes.
         num_threads: Threads that torch works with.
@@ -30,11 +30,16 @@ def measure_clicks(
     Returns:
         Medians in milliseconds, by name, with what they were measured on; `branch_over_look` is the share of the region
         branch's time for a click in that of encoder and neck for a picture.
+
+    Raises:
+        ValueError: The model cannot answer clicks, or `num_views` is out of range.
     """
     torch.set_num_threads(num_threads)
-    segmenter = Segmenter(build_model(config, generator=torch.Generator().manual_seed(0)), num_views=num_views)
+    model = build_model(config, generator=torch.Generator().manual_seed(0))
+    model.pixel_mean = model.pixel_std = (0.5,) * config.channels
+    segmenter = Segmenter(model, num_views=num_views)
     height, width = size_hw
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, config.channels), dtype=np.uint8)
     embedding = segmenter.embed(picture)
     once = Prompt(points_xy=((width * 0.4, height * 0.5),), positive=(True,))
     often = Prompt(
@@ -57,5 +62,6 @@ def measure_clicks(
         "size_hw": list(size_hw),
         "num_views": len(embedding.contexts),
         "threads": num_threads,
+        "repeats": repeats,
         "machine": describe_machine(_PACKAGES),
     }

@@ -95,7 +95,7 @@ _COMMANDS = {
         "Time a click in interactive segmentation, beside the look at the picture.",
         "benchmark_clicks",
         "benchmark_clicks",
-        "take a smaller --size or model (--preset)",
+        "take a smaller --picture-size, --img-size or --size",
     ),
     "benchmark flops": _Command(
         "Count and time what a model's choices cost, beside MAE.",

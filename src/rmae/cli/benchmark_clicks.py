@@ -4,64 +4,68 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rmae.cli.output_file import check_output_file
 from rmae.cli.parsing import UsageError, parse
+from rmae.cli.preset_argument import preset_named, split_preset
+from rmae.config import ModelConfig
+
+_DEFAULT_PRESET = "rmae-coco-vit-b-fh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkArguments:
+    """Time a click in interactive segmentation beside the look at the picture that all clicks share, on the CPU.
+
+    The preset sets the defaults of the options of the model; the default one is rmae-coco-vit-b-fh. Weights are random,
+    which takes the same time.
+    """
+
+    picture_size: tuple[int, int] = (768, 1024)
+    """Height and width of the picture in pixels, at least 1 each."""
+    num_views: int | None = None
+    """In how many views the neck sees a picture; None = as many as the segmenter takes, 1 = all at once."""
+    num_threads: int = 2
+    """Threads that torch works with, at least 1."""
+    repeats: int = 20
+    """How often everything is timed, at least 1."""
+    json: Path | None = None
+    """File for the figures; None = none."""
+    model: ModelConfig
 
 
 def benchmark_clicks(arguments: list[str]) -> None:
     """Measure what a click costs."""
-    from rmae.presets import PRESETS, preset
-
-    @dataclass(frozen=True, kw_only=True)
-    class BenchmarkArguments:
-        """Time a click in interactive segmentation beside the look at the picture that all clicks share, on the CPU.
-
-        Weights are random, which takes the same time.
-        """
-
-        preset: str = "rmae-coco-vit-b-fh"
-        """Named run whose model is measured."""
-        size: tuple[int, int] = (768, 1024)
-        """Height and width of the picture in pixels."""
-        num_views: int | None = None
-        """In how many views the neck sees a picture; None = as many as the segmenter takes, 1 = all at once."""
-        num_threads: int = 2
-        """Threads that torch works with, at least 1."""
-        repeats: int = 20
-        """How often everything is timed, at least 1."""
-        json: Path | None = None
-        """File for the figures; None = none."""
-
-    chosen = parse(BenchmarkArguments, "benchmark clicks", arguments)
-    for name, value in (
-        ("size", min(chosen.size)),
+    name, flags = split_preset(arguments)
+    default = BenchmarkArguments(model=preset_named(name or _DEFAULT_PRESET).model)
+    chosen = parse(BenchmarkArguments, "benchmark clicks", flags, default=default, operands="[PRESET]")
+    for flag, number in (
+        ("picture-size", min(chosen.picture_size)),
         ("num-threads", chosen.num_threads),
         ("repeats", chosen.repeats),
     ):
-        if value < 1:
-            raise UsageError(f"--{name} is {value}; it must be at least 1")
-    if chosen.preset not in PRESETS:
-        raise UsageError(f"--preset is {chosen.preset!r}; there are: {', '.join(PRESETS)}")
+        if number < 1:
+            raise UsageError(f"--{flag} is {number}; it must be at least 1")
     check_output_file("json", chosen.json)
 
     from rmae.bench.clicks import measure_clicks
     from rmae.files import write_atomically
 
     measured = measure_clicks(
-        preset(chosen.preset).model,
-        size_hw=chosen.size,
+        chosen.model,
+        size_hw=chosen.picture_size,
         num_views=chosen.num_views,
         num_threads=chosen.num_threads,
         repeats=chosen.repeats,
     )
-    print(_in_words(chosen.preset, measured))
+    print(_in_words(name or _DEFAULT_PRESET, measured))
     if chosen.json is not None:
         command = shlex.join(["rmae", "benchmark", "clicks", *arguments])
         write_atomically(chosen.json, json.dumps({"command": command, **measured}, indent=2) + "\n")
 
 
-def _in_words(preset: str, measured: dict) -> str:
+def _in_words(preset: str, measured: dict[str, Any]) -> str:
     ms, (height, width) = measured["ms"], measured["size_hw"]
     rows = [
         ("model", f"{preset}, {measured['num_views']} view(s), {measured['threads']} thread(s)"),

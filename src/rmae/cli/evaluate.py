@@ -1,5 +1,6 @@
 """Putting an encoder to downstream tasks."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +168,7 @@ def _tell(evaluation: "Evaluation", path: Path | None) -> None:
     width = max(map(len, evaluation.scores))
     for name, score in evaluation.scores.items():
         spread = "" if score.std is None else f" +- {score.std:.4f} over {len(score.values)} seeds"
-        if score.interval is not None:
+        if score.interval is not None and not math.isnan(score.interval[0]):  # NaN: of one picture there is none
             spread = " [{:.4f}, {:.4f}] with 95 % confidence".format(*score.interval)
         print(f"{name:<{width}}  {score.mean:.4f}{spread}")
     print(f"report: {evaluation.folder / 'report.html'}")

@@ -33,13 +33,13 @@ class VisualizeConfig:
     """Points whose patches' attention is shown: x from the left and y from the top, as shares of the picture.
     None given = patches are chosen that stand for different parts of it."""
     num_queries: int = 4
-    """Patches to choose so in each picture, at least 1."""
+    """Patches to choose in each picture where no points are given, at least 1."""
     layer: int = -1
     """Block whose attention is shown: from 0 on, or from the end, -1 being the last."""
     max_pixels: int = DataConfig.max_pixels
     """Pictures with more pixels are left out as absurdly large."""
     seed: int = 0
-    """Which patches are hidden and which regions shown depends on it, and the weights of an encoder scratch; >= 0."""
+    """Decides which patches are hidden, which regions are shown, and the weights of scratch; >= 0."""
 
     def __post_init__(self) -> None:
         """Check every value."""

@@ -41,7 +41,13 @@ class Prompt:
         box = self.box_xyxy
         if box is not None and not (len(box) == 4 and box[0] < box[2] and box[1] < box[3]):
             raise ValueError(f"the box is {box}; give left, top, right and bottom, left < right and top < bottom")
-        scribbled = self.scribbles is not None and bool((self.scribbles == OBJECT).any())
+        scribbles = self.scribbles
+        if scribbles is not None and (scribbles.dtype.kind not in "biu" or ((scribbles < -1) | (scribbles > 1)).any()):
+            raise ValueError(
+                f"the scribbles ({scribbles.dtype}) hold something else than the whole numbers 1 = object, "
+                "-1 = background and 0 = not marked; give these alone"
+            )
+        scribbled = scribbles is not None and bool((scribbles == OBJECT).any())
         if not any(self.positive) and box is None and not scribbled:
             raise ValueError("nothing marks the object; give a positive point, a box, or a scribble on it")
 
@@ -77,8 +83,8 @@ def known_region(
     """Turn marks into visible patches.
 
     A patch that holds a mark is visible; its pixels are taken for what the nearest mark says. Patches that lie wholly
-    outside of the box are visible, and background. A box without a mark of the object inside says that its middle is
-    on the object.
+    outside of the box are visible, and background. A box alone, or with marks of the background alone, says that the
+    middle of what it covers of the picture is on the object.
 
     Args:
         prompt: The marks; they fit the picture.
@@ -115,12 +121,18 @@ def _marks(prompt: Prompt, picture_hw: tuple[int, int], model_hw: tuple[int, int
             marks[tuple(places.astype(np.intp).T)] = value
         for (x, y), positive in zip(prompt.points_xy, prompt.positive, strict=True):
             if positive == (value == OBJECT):
-                marks[int(y * scale[0]), int(x * scale[1])] = value
+                marks[_pixel((x, y), scale, model_hw)] = value
     if prompt.box_xyxy is not None and not (marks == OBJECT).any():
         left, top, right, bottom = prompt.box_xyxy
-        row, column = (top + bottom) / 2 * scale[0], (left + right) / 2 * scale[1]
-        marks[min(max(int(row), 0), model_hw[0] - 1), min(max(int(column), 0), model_hw[1] - 1)] = OBJECT
+        across, down = (max(left, 0) + min(right, picture_hw[1])) / 2, (max(top, 0) + min(bottom, picture_hw[0])) / 2
+        marks[_pixel((across, down), scale, model_hw)] = OBJECT
     return marks
+
+
+def _pixel(point_xy: tuple[float, float], scale: np.ndarray, model_hw: tuple[int, int]) -> tuple[int, int]:
+    """Row and column of the model's pixel in which a point of the picture lies."""
+    row, column = (int(place * factor) for place, factor in zip(reversed(point_xy), scale, strict=True))
+    return min(row, model_hw[0] - 1), min(column, model_hw[1] - 1)  # beyond where the product was rounded up
 
 
 def _outside(

@@ -92,7 +92,7 @@ class Segmenter:
     ) -> None:
         self._branch = _branch_that_sees(model)
         if img_size is not None:
-            model = resize(model, img_size=img_size)
+            model = resize(model, img_size=img_size).to(next(model.parameters()).device)  # it comes on the CPU
             self._branch = _branch_that_sees(model)
         self.model = model.eval()
         self.grid = model.config.grid
@@ -223,7 +223,12 @@ class Segmenter:
 
         Returns:
             Probability in [0, 1] that a pixel is of the region, what is known pasted; shape (h, w) float32.
+
+        Raises:
+            ValueError: No patch is visible.
         """
+        if not visible.any():
+            raise ValueError("no patch of the region is visible; make at least one known")
         patches = visible.reshape(self.grid)
         return np.where(self._enlarge(patches), region, self._complete(embedding, patches, region)).astype(np.float32)
 

@@ -59,7 +59,7 @@ def attention_maps(vit: VisionTransformer, images: Tensor, *, layers: Sequence[i
 
 @torch.no_grad()
 def patch_features(vit: VisionTransformer, images: Tensor) -> Tensor:
-    """Features of all patches after the final norm.
+    """Features of all patches after the final norm, wherever the encoder has it: some have it behind the pooling.
 
     Args:
         vit: The encoder.
@@ -68,7 +68,7 @@ def patch_features(vit: VisionTransformer, images: Tensor) -> Tensor:
     Returns:
         Shape (B, L, D) in raster order.
     """
-    return vit.forward_features(images)[:, vit.num_prefix_tokens :]
+    return vit.fc_norm(vit.forward_features(images)[:, vit.num_prefix_tokens :])
 
 
 def _block_number(layer: int, depth: int) -> int:

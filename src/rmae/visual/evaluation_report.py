@@ -16,7 +16,7 @@ class ExampleFigure(NamedTuple):
     """One view of a picture."""
 
     image: np.ndarray
-    """Shape (H, W, 3) uint8."""
+    """Shape (H, W, 3) uint8; it is shown as a JPEG, with slight losses."""
     title: str
     """A few words."""
     caption: str = ""
@@ -158,7 +158,13 @@ def _examples(report: EvaluationReport) -> str:
 
 def _card(example: Example) -> str:
     views = "".join(
-        figure(view.image, alt=f"{example.name}: {view.title}", title=view.title, caption=view.caption)
+        figure(
+            view.image,
+            alt=f"{example.name}: {view.title}",
+            title=view.title,
+            caption=view.caption,
+            is_photograph=True,
+        )
         for view in example.figures
     )
     note = paragraph(example.note, style="hint") if example.note else ""

@@ -10,13 +10,13 @@ from rmae.visual.region_statistics import percent
 _TILE_SIDE = 240  # pixels of the longer side of the picture in a tile
 _LETTERS = 14  # pixels
 _GAP = 8  # pixels between tiles and around them
-_LEAST_WIDTH = 120  # pixels of a tile, so that its label stands in one line
+_LEAST_WIDTH = 160  # pixels of a tile, so that its label stands in one line
 _GROUND, _INK = (23, 27, 36), (232, 235, 241)  # of a dark page, which does on a light one as well
 _PREFERRED_COLUMNS = (6, 8, 5, 7, 4)
 
 
 def draw_heads(values: np.ndarray, image: np.ndarray, *, query: tuple[int, int]) -> np.ndarray:
-    """Draw the heat map of each head, with its number and the share that its brightest patch gets.
+    """Draw the heat map of each head, with its number, from 0 on, and the share that its brightest patch gets.
 
     Args:
         values: Share of its attention that each head gives to each patch, shape (num_heads, h, w) in [0, 1]. Each map
@@ -30,8 +30,8 @@ def draw_heads(values: np.ndarray, image: np.ndarray, *, query: tuple[int, int])
     photo = _shrink(image)
     width = max(photo.shape[1], _LEAST_WIDTH)
     tiles = []
-    for number, of_head in enumerate(values, start=1):
-        words = f"{number}  \N{MIDDLE DOT}  up to {percent(float(of_head.max()))}"
+    for number, of_head in enumerate(values):
+        words = f"head {number}: up to {percent(float(of_head.max()))}"
         label = letter(words, width=width, size=_LETTERS, colour=_INK, ground=_GROUND)
         tile = np.empty((photo.shape[0] + len(label), width, 3), np.uint8)
         tile[:] = _GROUND

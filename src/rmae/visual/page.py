@@ -44,7 +44,7 @@ def paragraph(text: str, *, style: str = "") -> str:
     return f'<p class="{escape(style)}">{escape(text)}</p>\n'
 
 
-def figure(image: np.ndarray, *, alt: str, title: str, caption: str = "") -> str:
+def figure(image: np.ndarray, *, alt: str, title: str, caption: str = "", is_photograph: bool = False) -> str:
     """A picture with a title and a line that explains it.
 
     Args:
@@ -52,14 +52,16 @@ def figure(image: np.ndarray, *, alt: str, title: str, caption: str = "") -> str
         alt: What the picture shows, for those who cannot see it.
         title: A few words.
         caption: A sentence, or nothing.
+        is_photograph: Whether it is shown as a JPEG, with slight losses, and not as a PNG.
 
     Returns:
         HTML with the picture inside.
     """
     height, width = image.shape[:2]
     explained = f" <span>{escape(caption)}</span>" if caption else ""
+    source = jpeg_data_uri(image) if is_photograph else png_data_uri(image)
     return (
-        f'<figure><img src="{png_data_uri(image)}" width="{width}" height="{height}" alt="{escape(alt)}">'
+        f'<figure><img src="{source}" width="{width}" height="{height}" alt="{escape(alt)}">'
         f"<figcaption><strong>{escape(title)}</strong>{explained}</figcaption></figure>\n"
     )
 

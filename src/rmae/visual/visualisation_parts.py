@@ -175,11 +175,12 @@ def attention_part(photo: View, found: Sequence[Sequence[Attention]], folder: st
     for number, of_query in enumerate(found, start=1):
         views = []
         for each in of_query:
-            name = f"{folder}/attention-{number}-{each.author.key}"
             drawn = draw_heat_map(each.heads.mean(axis=0), photo.image, query=each.query)
-            views.append(View(f"{name}.png", drawn, each.author.name, _attention_in_words(each)))
+            name = f"{folder}/attention-{number}-{each.author.key}.png"
+            views.append(View(name, drawn, each.author.name, _attention_in_words(each)))
             sheet = draw_heads(each.heads, photo.image, query=each.query)
-            of_heads.setdefault(each.author, []).append(View(f"{name}-heads.png", sheet, f"Patch {number}"))
+            name = f"{folder}/heads-{number}-{each.author.key}.png"
+            of_heads.setdefault(each.author, []).append(View(name, sheet, f"Patch {number}"))
         columns.append(Column(f"Patch {number}", tuple(views)))
     folded = tuple((f"Each head of {author.name}", tuple(views)) for author, views in of_heads.items())
     return Part("Attention", (Strip(tuple(columns)),), folded=folded, legend_html=heat_legend())

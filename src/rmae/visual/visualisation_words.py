@@ -110,7 +110,7 @@ def attention_hint(*, blocks: Sequence[str]) -> Hint:
     """How to read attention.
 
     Args:
-        blocks: Of each encoder which block is shown.
+        blocks: Which block is shown: one entry for all encoders, or one for each with its name.
     """
     return Hint(
         "Attention",

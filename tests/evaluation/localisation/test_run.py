@@ -129,7 +129,7 @@ def test_scores_json_and_page_of_scenes(scenes: Path, tiny, random_encoder, go: 
     ):
         assert words.lower() in page.lower(), words
     assert page.count("<article") == 2
-    assert page.count("data:image/png") == 2 * 5
+    assert page.count("data:image/jpeg") == 2 * 5
     assert not re.search(r"\bnan\b", re.sub(r"data:[^\"]*", "", page))
 
 

@@ -63,6 +63,8 @@ def test_hints_are_those_of_the_parts_that_are_there(make_subject: MakeSubject):
     config = rmae.VisualizeConfig(layer=-2)
     everything = hints_for(subjects, config, with_pixels=True, with_regions=True)
     assert [hint.heading for hint in everything] == ["Reconstructions", "Regions", "Attention", "Features"]
-    assert "block 1 of 2 (mine) and block 3 of 4 (mine)" in everything[2].sentences
+    assert "block 0 of 0 to 1 (mine) and block 2 of 0 to 3 (mine)" in everything[2].sentences
     less = hints_for(subjects, config, with_pixels=False, with_regions=False)
     assert [hint.heading for hint in less] == ["Attention", "Features"]
+    [alike, _] = hints_for([subjects[1]] * 2, config, with_pixels=False, with_regions=False)
+    assert "drawn from, in block 2 of 0 to 3, as the mean" in alike.sentences

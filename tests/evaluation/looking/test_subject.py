@@ -79,6 +79,17 @@ def test_scratch_is_a_twin_of_the_first_with_random_weights(save_model: SaveMode
     assert torch.equal(scratch.encoder.blocks[0].attn.qkv.weight, again.encoder.blocks[0].attn.qkv.weight)
 
 
+def test_scratch_has_the_shape_of_an_encoder_alone(save_model: SaveModel, tmp_path: Path):
+    rmae.export_timm(rmae.load(save_model(embed_dim=48, depth=3, mlp_ratio=2.0)), tmp_path / "encoder")
+    first, scratch = open_all(tmp_path / "encoder", "scratch")
+    assert first.model is None
+    assert scratch.is_random
+    assert (scratch.grid, scratch.image_hw, scratch.channels) == (first.grid, first.image_hw, first.channels)
+    shapes = [{name: tensor.shape for name, tensor in each.encoder.state_dict().items()} for each in (first, scratch)]
+    assert shapes[0] == shapes[1]
+    assert torch.equal(scratch.std, first.std)
+
+
 def test_names_tell_models_apart(save_model: SaveModel, tmp_path: Path):
     places = [save_model(name) for name in ("a/model", "b/model", "c")]
     subjects = open_all(*places, places[2])

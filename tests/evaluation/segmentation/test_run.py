@@ -98,7 +98,7 @@ def test_a_run_leaves_scores_metrics_a_checkpoint_and_a_report(
     assert {"model.encoder.cls_token", "model.head.fuse.norm.running_mean"} <= names
     page = folder.report.read_text()
     assert page.count("<article") == 2
-    for words in ("Mean IoU", "around", "images/validation/9.png", "data:image/png", "unicorn"):
+    for words in ("Mean IoU", "around", "images/validation/9.png", "data:image/jpeg", "unicorn"):
         assert words in page
     assert "1 picture could not be read in training" in page
 

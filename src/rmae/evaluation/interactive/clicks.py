@@ -95,23 +95,18 @@ def steps(method: Method, mask_true: np.ndarray, max_clicks: int) -> Iterator[St
         yield Step(tuple(clicks), answer, overlap(mask_true, predicted), seconds)
 
 
-def simulate(method: Method, mask_true: np.ndarray, max_clicks: int, *, stop_iou: float | None = None) -> Simulation:
+def simulate(method: Method, mask_true: np.ndarray, max_clicks: int) -> Simulation:
     """Click on an object and see how well it is found.
 
     Args:
         method: Has the picture.
         mask_true: The object, shape (H, W) bool, not empty.
         max_clicks: At most so many clicks, at least 1.
-        stop_iou: IoU in [0, 1] at which it is good enough; None = there is no such.
 
     Returns:
         IoU after each click.
     """
-    made: list[Step] = []
-    for step in steps(method, mask_true, max_clicks):
-        made.append(step)
-        if stop_iou is not None and step.iou >= stop_iou:
-            break
+    made = list(steps(method, mask_true, max_clicks))
     lasting = [*made, *[made[-1]] * (max_clicks - len(made))]
     return Simulation(
         np.array([step.iou for step in lasting]),

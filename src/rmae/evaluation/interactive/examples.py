@@ -77,7 +77,8 @@ def _truth(image: np.ndarray, mask: np.ndarray) -> ExampleFigure:
     shown = _shown(image)
     outlined = draw_masks(shown, [_resize(mask, shown)], colours=[_TRUE_COLOUR])
     height, width = mask.shape
-    caption = f"{width} \N{MULTIPLICATION SIGN} {height} pixels, of which the object covers {mask.mean():.1%}."
+    covers = f"{100 * mask.mean():.1f}\N{NO-BREAK SPACE}%"
+    caption = f"{width} \N{MULTIPLICATION SIGN} {height} pixels, of which the object covers {covers}."
     return ExampleFigure(
         np.concatenate([*_labelled("object", outlined), *_labelled("picture", shown)]), "Truth", caption
     )

@@ -134,7 +134,11 @@ def _by_goal(summary: Summary, titles: Mapping[str, str]) -> Table:
         for method in summary.methods
     )
     columns = (*(f"Clicks to {goal}{_SPACE}%" for goal in goals), *(f"Never {goal}{_SPACE}%" for goal in goals))
-    hint = f"Mean number of clicks until an IoU is reached; an object that never reaches it counts all. {_INTERVALS}"
+    num_clicks = _clicks(str(len(summary.methods[0].by_click.mean)))
+    hint = (
+        f"Mean number of clicks until an IoU is reached; an object that never reaches it counts as {num_clicks}. "
+        f"{_INTERVALS}"
+    )
     return Table("Clicks until it is good enough", hint, ("", *columns), rows)
 
 

@@ -36,7 +36,10 @@ class SamMethod:
         self._picture_hw = (image.shape[0], image.shape[1])
         height, width = seen["reshaped_input_sizes"][0].tolist()
         self._seen_hw = (int(height), int(width))
-        self._embedding = self._model.get_image_embeddings(seen["pixel_values"].to(self._model.device))
+        device = self._model.device
+        self._embedding = self._model.get_image_embeddings(seen["pixel_values"].to(device))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # so that the time counts as the picture's, not the first click's
 
     @torch.inference_mode()
     def segment(self, clicks: Sequence[Click]) -> Answer:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from lightning_fabric import Fabric
 
 from rmae.evaluation.interactive.method import Answer, Click
@@ -27,6 +28,10 @@ class SegmenterMethod:
         """Encode a picture."""
         with self._fabric.autocast():
             self._embedding = self.segmenter.embed(image)
+        if self._fabric.device.type == "cuda":
+            torch.cuda.synchronize(
+                self._fabric.device
+            )  # so that the time counts as the picture's, not the first click's
 
     def segment(self, clicks: Sequence[Click]) -> Answer:
         """Complete the region map from what the clicks make known of it."""

@@ -59,7 +59,7 @@ def place_query(mask: np.ndarray, patch_size: int, *, min_share: float) -> Query
     height, width = mask.shape
     grid = (height // patch_size, width // patch_size)
     covered = mask.reshape(grid[0], patch_size, grid[1], patch_size).sum(axis=(1, 3))  # (rows, columns)
-    if covered.max() < min_share * patch_size**2 or not covered.any():
+    if covered.max() < min_share * patch_size**2:
         return TOO_SMALL
     best = np.argwhere(covered == covered.max())  # in raster order, of which the first one wins among equals
     centre = _centre(mask) / patch_size - 0.5  # where the middle of patch (0, 0) is 0

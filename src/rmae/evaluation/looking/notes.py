@@ -24,11 +24,16 @@ def hints_for(
         hints.append(reconstruction_hint(borrowing=borrowing, plain=plain))
     if with_regions:
         hints.append(region_hint(whole_picture=config.whole_picture))
-    blocks = []
-    for subject in subjects:
-        depth = len(subject.encoder.blocks)
-        blocks.append(f"block {config.layer % depth + 1} of {depth} ({subject.name})")
-    return [*hints, attention_hint(blocks=blocks), feature_hint()]
+    return [*hints, attention_hint(blocks=_blocks(subjects, config.layer)), feature_hint()]
+
+
+def _blocks(subjects: Sequence[Subject], layer: int) -> list[str]:
+    """Which block is shown, numbered as `--layer` is; with names where encoders differ in it."""
+    depths = [len(subject.encoder.blocks) for subject in subjects]
+    blocks = [f"block {layer % depth} of 0 to {depth - 1}" for depth in depths]
+    if len(set(blocks)) == 1:
+        return blocks[:1]
+    return [f"{block} ({subject.name})" for block, subject in zip(blocks, subjects, strict=True)]
 
 
 def describe(subject: Subject) -> str:

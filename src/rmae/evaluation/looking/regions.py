@@ -11,6 +11,8 @@ from rmae.data.distinct_regions import RegionLabel, choose_regions, region_maps
 from rmae.data.region_check import CheckedSource
 from rmae.evaluation.looking.completions import num_regions_at_once
 from rmae.evaluation.looking.subject import Subject
+from rmae.regions.coco_instances import CocoInstances
+from rmae.regions.coco_panoptic import CocoPanoptic
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
 from rmae.regions.live import Live
@@ -91,6 +93,17 @@ def source_of_runs(subjects: Sequence[Subject]) -> RegionSource:
         if isinstance(source, _COMPUTED):
             return source
     return Felzenszwalb()
+
+
+def read_annotations(source: RegionSource) -> None:
+    """Read files of annotations now, so that one that cannot be read is an error, not a note at every picture.
+
+    Raises:
+        ValueError: One cannot be read.
+    """
+    source = source.source if isinstance(source, Live) else source
+    if isinstance(source, CocoInstances | CocoPanoptic):
+        source.prepare()
 
 
 def source_in_words(source: RegionSource) -> str:

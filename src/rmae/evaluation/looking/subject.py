@@ -13,7 +13,8 @@ from torch import Tensor
 from rmae.config import EncoderConfig
 from rmae.data.crops import Crop, crop_image
 from rmae.evaluation.encoder import SCRATCH, fit_encoder, open_encoder
-from rmae.models.build import build_model
+from rmae.models.build import initialise
+from rmae.models.encoder import build_encoder
 from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.resizing import resize
@@ -91,8 +92,8 @@ def open_subjects(
     """Open models to look at.
 
     Args:
-        sources: Whatever `rmae.load` or `open_encoder` takes. The encoder `scratch` has the shape of the first model,
-            or is ViT-B where that is none of ours.
+        sources: Whatever `rmae.load` or `open_encoder` takes. The encoder `scratch` has the shape of the first one,
+            or is ViT-B where it is the first itself.
         img_size: Side, or height and width, in pixels at which all of them see pictures; None = each as it is.
         seed: Of random weights, >= 0.
 
@@ -133,14 +134,22 @@ def _open(source: str | Path, name: str, *, first: Subject | None, seed: int) ->
 
 
 def _from_scratch(name: str, first: Subject | None, seed: int) -> Subject:
-    if first is not None and first.model is not None:
-        twin = build_model(first.model.config, generator=torch.Generator().manual_seed(seed))
-        return first._replace(name=name, encoder=twin.encoder, model=None, run=None, is_random=True)
-    config = EncoderConfig()
-    if first is not None:
-        config = EncoderConfig(img_size=first.image_hw, scratch_patch_size=first.image_hw[0] // first.grid[0])
-    encoder = open_encoder(SCRATCH, config, seed=seed)
-    return _subject(name, encoder.vit, encoder.pixel_mean, encoder.pixel_std)._replace(is_random=True)
+    if first is None:
+        encoder = open_encoder(SCRATCH, EncoderConfig(), seed=seed)
+        return _subject(name, encoder.vit, encoder.pixel_mean, encoder.pixel_std)._replace(is_random=True)
+    block = first.encoder.blocks[0]
+    with torch.random.fork_rng(devices=[]):  # layers draw weights of their own when they are made
+        twin = build_encoder(
+            img_size=first.image_hw,
+            patch_size=first.image_hw[0] // first.grid[0],
+            channels=first.channels,
+            embed_dim=first.encoder.embed_dim,
+            depth=len(first.encoder.blocks),
+            num_heads=block.attn.num_heads,
+            mlp_ratio=block.mlp.fc1.out_features / first.encoder.embed_dim,
+        )
+    initialise(twin, generator=torch.Generator().manual_seed(seed))
+    return first._replace(name=name, encoder=twin, model=None, run=None, is_random=True)
 
 
 def _subject(name: str, encoder: VisionTransformer, mean: tuple[float, ...], std: tuple[float, ...]) -> Subject:

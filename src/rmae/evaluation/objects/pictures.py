@@ -1,5 +1,6 @@
 """One part of a data set of annotated objects: its pictures and what is annotated on them."""
 
+import hashlib
 import os
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
@@ -24,6 +25,14 @@ class Part(NamedTuple):
     """The pictures, in the order of the annotation file."""
     objects: ObjectTable
     """Their objects."""
+
+    def fingerprint(self) -> str:
+        """Digest of the pictures and of which objects there are."""
+        objects = self.objects
+        digest = hashlib.sha256(self.images.fingerprint().encode())
+        for numbers in (objects.table.first_instances, objects.labels, objects.is_counted()):
+            digest.update(np.ascontiguousarray(numbers, dtype=np.int64).tobytes())
+        return f"{len(self.images.names)} pictures, {len(objects.labels)} objects, sha256 {digest.hexdigest()[:16]}"
 
     def describe_faults(self) -> str:
         """How many objects are left out and why; nothing where none is."""
