@@ -35,6 +35,13 @@ def test_clicks_beside_the_object_make_patches_known_as_background():
     assert found.region.sum() == 16
 
 
+def test_of_two_points_in_one_pixel_of_the_model_the_later_one_counts():
+    points = ((10.0, 10.0), (11.0, 11.0))
+    for positive in ((True, False, True), (True, True, False)):
+        prompt = Prompt(points_xy=((900.0, 700.0), *points), positive=positive)
+        assert known(prompt, picture_hw=(800, 1200)).region[0, 0] == positive[-1]
+
+
 def test_marks_are_scaled_to_the_model():
     found = known(Prompt(points_xy=((119.9, 799.9),), positive=(True,)), picture_hw=(800, 120))
     assert found.visible.tolist() == [[False, False, False], [False, False, True]]

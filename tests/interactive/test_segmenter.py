@@ -8,7 +8,7 @@ import torch
 import rmae
 from rmae.data.crops import Crop, crop_image
 from rmae.interactive.prompts import Prompt
-from rmae.interactive.segmenter import Segmenter
+from rmae.interactive.segmenter import Segmenter, _without_specks
 from rmae.models.completion import complete
 
 CONFIG = rmae.ModelConfig(
@@ -123,7 +123,8 @@ def test_masks_have_the_pictures_own_size(size_hw):
     assert found.mask.shape == found.probability.shape == size_hw
     assert found.mask.dtype == np.bool_
     assert found.probability.dtype == np.float32
-    assert np.array_equal(found.mask, found.probability >= 0.5)
+    assert (found.probability[found.mask] >= 0.5).all()
+    assert found.mask[0, 0]
     assert 0 <= found.confidence <= 1
 
 
@@ -175,6 +176,19 @@ def test_patches_that_a_first_answer_leaves_out_are_background_in_the_second():
     assert assumed
     assert all(likely[patch] <= np.median(likely) for patch in assumed)
     assert all((patch % 4 + 2 * (patch // 4)) % 4 == 0 for patch in assumed)  # spread evenly
+
+
+def test_small_pieces_without_a_mark_are_dropped():
+    likely = np.zeros((60, 80), bool)
+    likely[10:30, 10:30] = likely[40:50, 40:50] = likely[5, 70] = likely[55, 5] = True
+    points = Prompt(points_xy=((20.5, 20.5), (70.5, 5.5), (40.5, 2.5)), positive=(True, True, False))
+    expected = likely.copy()
+    expected[55, 5] = False  # one pixel, and no mark; the square of 100 is a fifth of all
+    assert np.array_equal(_without_specks(likely, points), expected)
+    scribbles = np.zeros((60, 80), np.int8)
+    scribbles[20:56, 5] = 1
+    expected[55, 5], expected[5, 70] = True, False
+    assert np.array_equal(_without_specks(likely, Prompt(scribbles=scribbles)), expected)
 
 
 def test_several_threads_get_their_own_answers():
@@ -233,6 +247,14 @@ def test_models_that_cannot_answer_are_refused():
         Segmenter(build(task="mae"))
     with pytest.raises(ValueError, match=r"sees no pixels \(feeding none\)"):
         Segmenter(build(feeding="none"))
+
+
+def test_weights_and_embeddings_that_do_not_fit_are_explained():
+    with pytest.raises(ValueError, match=r"are torch.float16; turn them into float32 with model.float\(\)"):
+        Segmenter(build().half())
+    larger = Segmenter(build(), img_size=(48, 64)).embed(picture())
+    with pytest.raises(ValueError, match="the embedding is of 48 patches, but this segmenter sees 12"):
+        Segmenter(build()).segment(larger, Prompt(points_xy=((1, 1),), positive=(True,)))
 
 
 def test_wrong_pictures_and_a_missing_one_are_explained():

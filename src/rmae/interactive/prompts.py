@@ -112,16 +112,18 @@ def known_region(
 
 
 def _marks(prompt: Prompt, picture_hw: tuple[int, int], model_hw: tuple[int, int]) -> np.ndarray:
-    """Marked pixels at the model's size, shape (h, w) int8; of two marks in one pixel the background's counts."""
+    """Marked pixels at the model's size, shape (h, w) int8.
+
+    Of several marks in one pixel the last point counts, and else the background's scribble.
+    """
     scale = np.array(model_hw) / np.array(picture_hw)
     marks = np.zeros(model_hw, np.int8)
-    for value in (OBJECT, BACKGROUND):
-        if prompt.scribbles is not None:
+    if prompt.scribbles is not None:
+        for value in (OBJECT, BACKGROUND):
             places = (np.argwhere(prompt.scribbles == value) + 0.5) * scale
             marks[tuple(places.astype(np.intp).T)] = value
-        for (x, y), positive in zip(prompt.points_xy, prompt.positive, strict=True):
-            if positive == (value == OBJECT):
-                marks[_pixel((x, y), scale, model_hw)] = value
+    for point_xy, positive in zip(prompt.points_xy, prompt.positive, strict=True):
+        marks[_pixel(point_xy, scale, model_hw)] = OBJECT if positive else BACKGROUND
     if prompt.box_xyxy is not None and not (marks == OBJECT).any():
         left, top, right, bottom = prompt.box_xyxy
         across, down = (max(left, 0) + min(right, picture_hw[1])) / 2, (max(top, 0) + min(bottom, picture_hw[0])) / 2

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from skimage.measure import label
 from torch import Tensor
 from torch.nn import functional
 
 from rmae.data.crops import Crop, crop_image, sample_positions
-from rmae.interactive.prompts import KnownRegion, Prompt, known_region
+from rmae.interactive.prompts import OBJECT, KnownRegion, Prompt, known_region
 from rmae.models.encoder import encode_visible
 from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
 from rmae.models.length_decoder import LengthDecoder
@@ -20,6 +21,7 @@ from rmae.models.resizing import resize
 from rmae.models.sequence_decoder import BlindSequenceDecoder
 from rmae.ops.patches import unpatchify
 
+_SPECK = 0.1  # pieces that are a smaller share of a mask are dropped
 _SPACING = 4  # of the least likely patches, every fourth is taken for background, as much as in training is visible
 
 
@@ -36,7 +38,8 @@ class ObjectMask(NamedTuple):
     """What a model takes for the object that is marked."""
 
     mask: np.ndarray
-    """Shape (H, W) bool, at the picture's own size: where the probability is at least 0.5."""
+    """Shape (H, W) bool, at the picture's own size: where the probability is at least 0.5.
+    Pieces of less than a tenth of that are left out, unless a mark of the object lies in them."""
     probability: np.ndarray
     """Shape (H, W) float32 in [0, 1]."""
     confidence: float
@@ -68,7 +71,7 @@ class Segmenter:
 
     Raises:
         ValueError: The model has no region branch, or one that sees no pixels, or it is not known what its pictures
-            are normalised by, or a number is out of range.
+            are normalised by, its weights are not float32, or a number is out of range.
 
     Source:
         R-MAE (arXiv 2306.05411) shows such masks as pictures; views and background are ours.
@@ -154,14 +157,14 @@ class Segmenter:
             The mask, at the picture's own size.
 
         Raises:
-            ValueError: A mark lies beside the picture.
+            ValueError: A mark lies beside the picture, or the embedding is that of a segmenter of another size.
         """
         prompt.check_fits(embedding.size_hw)
         known = known_region(prompt, embedding.size_hw, model_hw=self.image_hw, patch_size=self.patch_size)
         settled = torch.from_numpy(self.predict_region(embedding, known))
-        whole = functional.interpolate(settled[None, None], size=embedding.size_hw, mode="bilinear")[0, 0]
-        mask = whole >= 0.5
-        return ObjectMask(mask.numpy(), whole.numpy(), _expected_iou(whole, mask))
+        probability = functional.interpolate(settled[None, None], size=embedding.size_hw, mode="bilinear")[0, 0].numpy()
+        mask = _without_specks(probability >= 0.5, prompt)
+        return ObjectMask(mask, probability, _expected_iou(probability, mask))
 
     def predict_region(self, embedding: ImageEmbedding, known: KnownRegion) -> np.ndarray:
         """Answer marks at the size at which the model sees pictures: all that the model does for a mark.
@@ -240,6 +243,12 @@ class Segmenter:
     @torch.inference_mode()
     def _complete(self, embedding: ImageEmbedding, visible: np.ndarray, region: np.ndarray) -> np.ndarray:
         """Probability of every pixel, (h, w) float32, from patches (rows, columns) of a region (h, w) bool."""
+        num_places = embedding.contexts.shape[1] - 1
+        if num_places != math.prod(self.grid):
+            raise ValueError(
+                f"the embedding is of {num_places} patches, but this segmenter sees {math.prod(self.grid)}; embed the "
+                "picture with the same segmenter"
+            )
         device = embedding.contexts.device
         ids_shuffle = torch.from_numpy(np.argsort(~visible.ravel(), kind="stable")).unsqueeze(0)
         num_regions = self._branch.encoder.channels  # 1, or R in the channel variant, where all channels get the region
@@ -275,7 +284,9 @@ def _spread_views(grid: tuple[int, int], num_views: int) -> Tensor:
 
 
 def _branch_that_sees(model: MaskedAutoencoder) -> RegionBranch:
-    branch = model.region_branch
+    branch, dtype = model.region_branch, next(model.parameters()).dtype
+    if dtype != torch.float32:
+        raise ValueError(f"the weights of this model are {dtype}; turn them into float32 with model.float()")
     if branch is None:
         raise ValueError(
             "this model has no region branch, so it cannot complete regions; take one that was trained as rmae or rae"
@@ -303,8 +314,22 @@ def _statistics(model: MaskedAutoencoder) -> tuple[Tensor, Tensor]:
     return mean_of, std_of
 
 
-def _expected_iou(probability: Tensor, mask: Tensor) -> float:
+def _without_specks(mask: np.ndarray, prompt: Prompt) -> np.ndarray:
+    """A mask (H, W) without small pieces that no mark of the object lies in; pixels of a piece touch by their sides."""
+    pieces = label(mask, connectivity=1)
+    if pieces.max() < 2:
+        return mask
+    kept = np.bincount(pieces.ravel()) >= _SPECK * np.count_nonzero(mask)
+    for (x, y), positive in zip(prompt.points_xy, prompt.positive, strict=True):
+        kept[pieces[int(y), int(x)]] |= positive
+    if prompt.scribbles is not None:
+        kept[pieces[prompt.scribbles == OBJECT]] = True
+    kept[0] = False
+    return kept[pieces]
+
+
+def _expected_iou(probability: np.ndarray, mask: np.ndarray) -> float:
     """IoU of a mask with an object whose pixels are drawn independently: mean of the overlap over mean of the union."""
-    inside = probability[mask].sum().item()
-    union = mask.sum().item() + probability[~mask].sum().item()
+    inside = float(probability[mask].sum(dtype=np.float64))
+    union = np.count_nonzero(mask) + float(probability[~mask].sum(dtype=np.float64))
     return inside / union if union > 0 else 0.0
