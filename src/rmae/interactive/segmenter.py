@@ -316,7 +316,7 @@ def _statistics(model: MaskedAutoencoder) -> tuple[Tensor, Tensor]:
 
 def _without_specks(mask: np.ndarray, prompt: Prompt) -> np.ndarray:
     """A mask (H, W) without small pieces that no mark of the object lies in; pixels of a piece touch by their sides."""
-    pieces = label(mask, connectivity=1)
+    pieces = np.asarray(label(mask, connectivity=1))
     if pieces.max() < 2:
         return mask
     kept = np.bincount(pieces.ravel()) >= _SPECK * np.count_nonzero(mask)
