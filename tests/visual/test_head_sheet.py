@@ -30,7 +30,8 @@ def test_pictures_of_any_shape(size_hw: tuple[int, int], num_heads: int) -> None
 
 def test_labels_stand_in_one_line() -> None:
     narrow, wide = (
-        draw_heads(np.full((16, 1, 1), 0.00345), np.zeros((240, width, 3), np.uint8), query=(0, 0)) for width in (9, 240)
+        draw_heads(np.full((16, 1, 1), 0.00345), np.zeros((240, width, 3), np.uint8), query=(0, 0))
+        for width in (9, 240)
     )
     assert narrow.shape[0] == wide.shape[0]  # though tiles are narrower
 

@@ -69,7 +69,7 @@ def write_report(
             data, measured, makers, labels, settings, layer=config.layer, number=config.num_examples
         ),
         example_heading="Maps",
-        example_hint="Objects spread evenly over all that were measured. Dark violet is 0, or the lowest similarity "
+        example_hint="Objects spread evenly over all that were measured. Dark is 0, or the lowest similarity "
         "where that is below 0, and bright yellow the highest value outside of the query patch.",
         config_json=json.dumps(config_to_json(config), indent=2),
     )

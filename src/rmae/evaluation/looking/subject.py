@@ -137,16 +137,17 @@ def _from_scratch(name: str, first: Subject | None, seed: int) -> Subject:
     if first is None:
         encoder = open_encoder(SCRATCH, EncoderConfig(), seed=seed)
         return _subject(name, encoder.vit, encoder.pixel_mean, encoder.pixel_std)._replace(is_random=True)
-    block = first.encoder.blocks[0]
+    embed_dim, attention = first.encoder.embed_dim, first.encoder.get_submodule("blocks.0.attn")
+    hidden_dim = len(first.encoder.get_parameter("blocks.0.mlp.fc1.weight"))
     with torch.random.fork_rng(devices=[]):  # layers draw weights of their own when they are made
         twin = build_encoder(
             img_size=first.image_hw,
             patch_size=first.image_hw[0] // first.grid[0],
             channels=first.channels,
-            embed_dim=first.encoder.embed_dim,
+            embed_dim=embed_dim,
             depth=len(first.encoder.blocks),
-            num_heads=block.attn.num_heads,
-            mlp_ratio=block.mlp.fc1.out_features / first.encoder.embed_dim,
+            num_heads=getattr(attention, "num_heads", 1),  # of other kinds `attention_maps` says that it takes none
+            mlp_ratio=hidden_dim / embed_dim,
         )
     initialise(twin, generator=torch.Generator().manual_seed(seed))
     return first._replace(name=name, encoder=twin, model=None, run=None, is_random=True)
