@@ -50,7 +50,7 @@ def test_borrowed_brightness_is_owned_up_to() -> None:
 
 
 def test_what_is_hidden_of_the_picture_is_said() -> None:
-    assert "the same patches are hidden of the picture" in region_hint(whole_picture=False).sentences
+    assert "patches are hidden of the picture as well" in region_hint(whole_picture=False).sentences
     assert "nothing is hidden of the picture, unlike in training" in region_hint(whole_picture=True).sentences
 
 

@@ -111,13 +111,13 @@ def _evaluate(task: "Task", arguments: list[str]) -> None:
         out: Path | None = None
         """Folder of the evaluation, new or empty; None = runs/TASK-ENCODER-TIME."""
         seeds: int = 1
-        """How often to train and evaluate, with --seed and the seeds after it; the scores get a standard deviation."""
+        """How often to do it all, with --seed and the seeds after it; scores get a standard deviation."""
         resume: bool = False
         """Go on with the evaluation in --out; its own settings are the defaults then."""
         json: Path | None = None
         """File to write the scores to, besides the evaluation's own results.json."""
         config: kind  # pyright: ignore[reportInvalidTypeForm]  # the command line is made from it at run time
-        """The task and how it is trained."""
+        """The task, and how it is done."""
 
     EvaluateArguments.__doc__ = _WORDS[task].introduction
     default_config = _saved_config(task, arguments, kind) or of_preset

@@ -6,6 +6,7 @@ import numpy as np
 
 from rmae.regions.placed_mask import cut_out
 from rmae.visual.label_map_pictures import class_colours
+from rmae.visual.outlines import grow
 from rmae.visual.region_colours import REGION_COLOURS
 
 Colour = tuple[int, int, int]
@@ -107,22 +108,12 @@ def _draw_mask(drawn: np.ndarray, mask: np.ndarray, colour: Colour, width: int) 
     )
     inner = outer = padded = np.pad(mask[box], width)  # so that an outline is closed at the picture's border
     for _ in range(width):
-        inner, outer = ~_spread(~inner), _spread(outer)
+        inner, outer = ~grow(~inner), grow(outer)
     window, unpadded = drawn[box], (slice(width, -width), slice(width, -width))
     inside, outline, around = (part[unpadded] for part in (inner, padded & ~inner, outer & ~padded))
     window[around] = np.rint(_SHADE * window[around]).astype(np.uint8)
     window[inside] = np.rint((1 - _TINT) * window[inside] + _TINT * np.array(colour)).astype(np.uint8)
     window[outline] = colour
-
-
-def _spread(mask: np.ndarray) -> np.ndarray:
-    """Add to a mask the pixels above, below, to the left and to the right."""
-    spread = mask.copy()
-    spread[1:] |= mask[:-1]
-    spread[:-1] |= mask[1:]
-    spread[:, 1:] |= mask[:, :-1]
-    spread[:, :-1] |= mask[:, 1:]
-    return spread
 
 
 def _draw_click(drawn: np.ndarray, point: tuple[float, float], radius: float, *, is_positive: bool) -> None:

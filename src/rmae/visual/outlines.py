@@ -29,15 +29,15 @@ def draw_outline(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     width = max(1, round(max(mask.shape) / _SIDE_A_LINE))
     inner = mask
     for _ in range(width):
-        inner = ~_grow(np.pad(~inner, 1, constant_values=True))[1:-1, 1:-1]
+        inner = ~grow(np.pad(~inner, 1, constant_values=True))[1:-1, 1:-1]
     drawn = image.copy()
-    drawn[_grow(mask) & ~mask] = _AROUND
+    drawn[grow(mask) & ~mask] = _AROUND
     drawn[mask & ~inner] = OUTLINE_COLOUR
     return drawn
 
 
-def _grow(mask: np.ndarray) -> np.ndarray:
-    """Add to a mask the pixels above, below, to the left and to the right."""
+def grow(mask: np.ndarray) -> np.ndarray:
+    """Add to a mask (H, W) bool the pixels above, below, to the left and to the right of its own; a new array."""
     grown = mask.copy()
     grown[1:] |= mask[:-1]
     grown[:-1] |= mask[1:]

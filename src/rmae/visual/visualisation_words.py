@@ -95,7 +95,7 @@ def region_hint(*, whole_picture: bool) -> Hint:
     hidden = (
         "nothing is hidden of the picture, unlike in training"
         if whole_picture
-        else "the same patches are hidden of the picture"
+        else "patches are hidden of the picture as well, as in training"
     )
     return Hint(
         "Regions",
