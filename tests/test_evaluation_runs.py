@@ -157,5 +157,10 @@ def test_presets_have_names():
         small, paper = (rmae.evaluation_preset(task, size) for size in ("small", "paper"))
         assert type(small) is type(paper)
         assert small.encoder.image_hw < paper.encoder.image_hw
-    with pytest.raises(ValueError, match="there are knn, linear, finetune, segment, detect, each small, paper"):
+    small, paper = (rmae.evaluation_preset("localise", size) for size in ("small", "paper"))
+    assert small.encoder.image_hw < paper.encoder.image_hw
+    small, paper = (rmae.evaluation_preset("interactive", size) for size in ("small", "paper"))
+    assert small.max_objects < paper.max_objects
+    names = "there are knn, linear, finetune, segment, detect, localise, interactive, each small, paper"
+    with pytest.raises(ValueError, match=names):
         rmae.evaluation_preset("classify", "small")

@@ -8,6 +8,7 @@ import pytest
 from rmae.config import OptimizerConfig, RunConfig
 from rmae.config.classification import FinetuneConfig, KnnConfig
 from rmae.evaluation.folder import (
+    Estimate,
     Evaluation,
     check_seeds,
     finished_scores,
@@ -49,10 +50,26 @@ def test_results_come_back_and_what_is_not_defined_is_null(tmp_path):
     )
     save_results(done, CONFIG, results_file(folder.path))
     saved = json.loads(results_file(folder.path).read_text())
-    assert saved["scores"]["top5"] == {"mean": None, "std": None, "values": [None]}
+    assert saved["scores"]["top5"] == {"mean": None, "std": None, "values": [None], "interval": None}
     found = finished_scores(folder, CONFIG)
     assert found["top1"] == 0.5
     assert math.isnan(found["top5"])
+
+
+def test_intervals_come_back_and_are_left_out_where_there_are_several_seeds(tmp_path):
+    folder = start(tmp_path / "run")
+    scores = {"iou_1": Estimate(0.5, 0.25, 0.75), "iou_3": Estimate(math.nan, math.nan, math.nan)}
+    done = Evaluation(
+        task="knn", encoder="scratch", data="/pictures", seeds=(0,), scores=summarise([scores]), folder=folder.path
+    )
+    save_results(done, CONFIG, results_file(folder.path))
+    found = finished_scores(folder, CONFIG)
+    assert found["iou_1"] == Estimate(0.5, 0.25, 0.75)
+    assert all(math.isnan(number) for number in found["iou_3"])
+    several = summarise([scores, {"iou_1": Estimate(0.7, 0.6, 0.8), "iou_3": 0.1}])
+    assert several["iou_1"].interval is None
+    assert several["iou_1"].mean == pytest.approx(0.6)
+    assert several["iou_1"].std == pytest.approx(0.02**0.5)
 
 
 def test_a_folder_is_gone_on_with_where_nothing_else_changed(tmp_path):
