@@ -32,7 +32,11 @@ class PageReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
-            self.text += data
+            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
+
+    def values(self, tag: str, attribute: str) -> list[str]:
+        """An attribute of all elements of a kind, "" where they have none."""
+        return [attributes.get(attribute) or "" for name, attributes in self.elements if name == tag]
 
     def alts(self) -> list[str]:
         """What pictures say to those who cannot see them; not those that say nothing."""

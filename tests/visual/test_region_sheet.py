@@ -1,7 +1,6 @@
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -9,39 +8,6 @@ from PIL import Image
 
 from rmae.visual.region_pictures import region_views
 from rmae.visual.region_sheet import RegionPicture, RegionSheet, RegionStatistics, render_region_page
-
-VOID_ELEMENTS = {"meta", "img", "input"}
-
-
-class _Page(HTMLParser):
-    """Reads a page and checks on the way that every element is closed by its own tag."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID_ELEMENTS:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
-
-    def values(self, tag: str, attribute: str) -> list[str]:
-        return [attributes.get(attribute) or "" for name, attributes in self.elements if name == tag]
 
 
 def _statistics(*images: list[float]) -> RegionStatistics:
@@ -68,8 +34,8 @@ def _sheet(*pictures: RegionPicture, statistics: RegionStatistics = STATISTICS) 
     return RegionSheet(title="photos", summary={"Source": "made up"}, statistics=statistics, pictures=pictures)
 
 
-def test_the_head_has_figures_and_facts() -> None:
-    text = _Page(render_region_page(_sheet())).text
+def test_the_head_has_figures_and_facts(read_page) -> None:
+    text = read_page(render_region_page(_sheet())).text
     assert "Images1,000 regions counted in 3 of them" in text
     assert "Regions an image2 median; 90 % between 1 and 4" in text
     assert "Area of a region20 % of its picture, median; 90 % between 10 % and 40 %" in text
@@ -77,8 +43,8 @@ def test_the_head_has_figures_and_facts() -> None:
     assert "Sourcemade up" in text
 
 
-def test_each_picture_is_shown_with_its_maps_and_their_figures() -> None:
-    page = _Page(render_region_page(_sheet(_picture(2), _picture(5, name="dog.jpg"))))
+def test_each_picture_is_shown_with_its_maps_and_their_figures(read_page) -> None:
+    page = read_page(render_region_page(_sheet(_picture(2), _picture(5, name="dog.jpg"))))
     assert [alt.replace("\N{NO-BREAK SPACE}", " ") for alt in page.values("img", "alt")] == [
         "cat.jpg: the picture",
         "cat.jpg: map 1: 2 regions, median 28 %, 56 % covered",
@@ -92,13 +58,13 @@ def test_each_picture_is_shown_with_its_maps_and_their_figures() -> None:
 
 
 @pytest.mark.parametrize(("num_maps", "style"), [(0, "card"), (1, "card"), (2, "card wide"), (9, "card wide")])
-def test_cards_with_more_than_two_views_are_wide(num_maps: int, style: str) -> None:
-    assert _Page(render_region_page(_sheet(_picture(num_maps)))).values("article", "class") == [style]
+def test_cards_with_more_than_two_views_are_wide(num_maps: int, style: str, read_page) -> None:
+    assert read_page(render_region_page(_sheet(_picture(num_maps)))).values("article", "class") == [style]
 
 
-def test_the_pictures_on_the_page_are_the_views() -> None:
+def test_the_pictures_on_the_page_are_the_views(read_page) -> None:
     picture = _picture(1)
-    page = _Page(render_region_page(_sheet(picture)))
+    page = read_page(render_region_page(_sheet(picture)))
     sources = page.values("img", "src")
     for source, view in zip(sources, region_views(picture), strict=True):
         with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as shown:
@@ -106,7 +72,7 @@ def test_the_pictures_on_the_page_are_the_views() -> None:
         assert difference.mean() < 2
 
 
-def test_suspicious_pictures_are_pointed_out() -> None:
+def test_suspicious_pictures_are_pointed_out(read_page) -> None:
     whole = RegionPicture(
         name="w", image=np.zeros((320, 320, 1), np.uint16), label_maps=np.zeros((1, 320, 320), np.int32)
     )
@@ -114,7 +80,7 @@ def test_suspicious_pictures_are_pointed_out() -> None:
     tiny[0, :10, :10] = 0
 
     def notices(*pictures: RegionPicture) -> list[str]:
-        return re.findall(r"This picture has [^.]*\.", _Page(render_region_page(_sheet(*pictures))).text)
+        return re.findall(r"This picture has [^.]*\.", read_page(render_region_page(_sheet(*pictures))).text)
 
     assert notices(_picture(1)) == []
     assert notices(_picture(0), whole, RegionPicture(name="t", image=whole.image, label_maps=tiny)) == [
@@ -124,32 +90,32 @@ def test_suspicious_pictures_are_pointed_out() -> None:
     ]
 
 
-def test_suspicious_images_of_the_store_are_counted() -> None:
-    page = _Page(render_region_page(_sheet(statistics=_statistics([0.5], [], []))))
+def test_suspicious_images_of_the_store_are_counted(read_page) -> None:
+    page = read_page(render_region_page(_sheet(statistics=_statistics([0.5], [], []))))
     assert "2 of the 3 images that were counted have no region at all" in page.text
     assert page.values("p", "class").count("notice") == 1
-    assert "notice" not in _Page(render_region_page(_sheet())).values("p", "class")
+    assert "notice" not in read_page(render_region_page(_sheet())).values("p", "class")
 
 
-def test_histograms_say_what_they_show() -> None:
-    counts, areas = _Page(render_region_page(_sheet())).values("svg", "aria-label")
+def test_histograms_say_what_they_show(read_page) -> None:
+    counts, areas = read_page(render_region_page(_sheet())).values("svg", "aria-label")
     assert counts.startswith("Histogram of regions an image. ")
     assert areas.startswith("Histogram of the area of the regions. ")
     for label in (counts, areas):
         assert "Regions an image: 2 median" in label
 
 
-def test_a_sheet_of_nothing_says_so() -> None:
+def test_a_sheet_of_nothing_says_so(read_page) -> None:
     for statistics in (_statistics(), _statistics([], [])):
         html = render_region_page(_sheet(statistics=statistics))
-        page = _Page(html)
+        page = read_page(html)
         assert "No region was counted" in page.text
         assert "No picture was chosen" in page.text
         assert "<svg" not in html
         assert "nan" not in page.text
 
 
-def test_markup_in_names_is_text() -> None:
+def test_markup_in_names_is_text(read_page) -> None:
     name = """<script>alert("1")</script>' onerror='x' " onerror="y" &amp;.png"""
     sheet = RegionSheet(
         title=name,
@@ -158,16 +124,16 @@ def test_markup_in_names_is_text() -> None:
         pictures=(_picture(1, name=name), _picture(0, name=name)),
     )
     html = render_region_page(sheet)
-    page = _Page(html)
+    page = read_page(html)
     assert "<script" not in html
     assert not any("onerror" in attributes for _, attributes in page.elements)
     assert page.text.count(name) == 6  # tab, heading, fact and its name, two cards
     assert [alt.startswith(f"{name}: ") for alt in page.values("img", "alt")] == [True] * 3
 
 
-def test_the_page_is_self_contained() -> None:
+def test_the_page_is_self_contained(read_page) -> None:
     html = render_region_page(_sheet(_picture(1), _picture(6), _picture(0)))
-    page = _Page(html)
+    page = read_page(html)
     references = [
         value
         for _, attributes in page.elements

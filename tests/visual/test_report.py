@@ -3,7 +3,6 @@ import dataclasses
 import io
 import math
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,39 +11,6 @@ from PIL import Image
 from rmae.visual.picture_card import PictureCompletion, RegionCompletion
 from rmae.visual.pictures import HIDDEN_COLOUR
 from rmae.visual.report import Report, render_report
-
-VOID_ELEMENTS = {"meta", "img", "br", "hr", "link", "input"}
-
-
-class _Page(HTMLParser):
-    """Reads a page and checks on the way that every element is closed by its own tag."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID_ELEMENTS:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text += data
-
-    def alts(self) -> list[str]:
-        return [attributes["alt"] or "" for tag, attributes in self.elements if tag == "img"]
 
 
 def _region(iou: float = 0.5, baseline: float = 0.25) -> RegionCompletion:
@@ -77,8 +43,8 @@ def _report(*pictures: PictureCompletion) -> Report:
     return Report(title="demo", pictures=pictures)
 
 
-def test_a_region_run_with_pixels_shows_picture_visible_patches_reconstruction_and_maps() -> None:
-    page = _Page(render_report(_report(_picture(_region()))))
+def test_a_region_run_with_pixels_shows_picture_visible_patches_reconstruction_and_maps(read_page) -> None:
+    page = read_page(render_report(_report(_picture(_region()))))
     assert page.alts() == [
         "cat.png: the picture",
         "cat.png: the visible patches, hidden ones grey",
@@ -90,8 +56,8 @@ def test_a_region_run_with_pixels_shows_picture_visible_patches_reconstruction_a
     assert "to fill in the hidden patches of a picture and of maps of its regions" in page.text
 
 
-def test_a_run_without_regions_shows_no_region_figures() -> None:
-    page = _Page(render_report(_report(_picture())))
+def test_a_run_without_regions_shows_no_region_figures(read_page) -> None:
+    page = read_page(render_report(_report(_picture())))
     assert page.alts() == [
         "cat.png: the picture",
         "cat.png: the visible patches, hidden ones grey",
@@ -101,15 +67,15 @@ def test_a_run_without_regions_shows_no_region_figures() -> None:
     assert "to fill in the hidden patches of a picture:" in page.text
 
 
-def test_a_run_without_pixels_shows_no_reconstruction() -> None:
-    page = _Page(render_report(_report(_picture(_region(), pixels=False))))
+def test_a_run_without_pixels_shows_no_reconstruction(read_page) -> None:
+    page = read_page(render_report(_report(_picture(_region(), pixels=False))))
     assert len(page.alts()) == 5
     assert "Reconstruction" not in page.text
     assert "to fill in the hidden parts of region maps:" in page.text
 
 
-def test_the_figures_hide_the_patches_of_the_image_and_those_of_its_regions() -> None:
-    page = _Page(render_report(_report(_picture(_region()))))
+def test_the_figures_hide_the_patches_of_the_image_and_those_of_its_regions(read_page) -> None:
+    page = read_page(render_report(_report(_picture(_region()))))
     hidden = []
     for source in (attributes["src"] or "" for tag, attributes in page.elements if tag == "img"):
         with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as picture:
@@ -121,16 +87,16 @@ def test_the_figures_hide_the_patches_of_the_image_and_those_of_its_regions() ->
     assert hidden == [nothing, image_hidden, nothing, nothing, region_hidden, nothing]
 
 
-def test_captions_give_the_visible_share_of_image_and_regions() -> None:
-    text = _Page(render_report(_report(_picture(_region())))).text.replace("\N{NO-BREAK SPACE}", " ")
+def test_captions_give_the_visible_share_of_image_and_regions(read_page) -> None:
+    text = read_page(render_report(_report(_picture(_region())))).text
     assert "The model saw only these 25 % of the patches." in text  # 2 of 8
     assert "Visible part (12 %)" in text  # 1 of 8
 
 
-def test_each_region_has_its_score_and_the_tile_their_mean() -> None:
+def test_each_region_has_its_score_and_the_tile_their_mean(read_page) -> None:
     first = _picture(_region(0.9, 0.5), _region(0.6, 0.1))
     second = _picture(_region(0.3, 0.3))
-    text = _Page(render_report(_report(first, second))).text
+    text = read_page(render_report(_report(first, second))).text
     assert re.findall(r"IoU (0\.\d\d \(baseline 0\.\d\d\))", text) == [
         "0.90 (baseline 0.50)",
         "0.60 (baseline 0.10)",
@@ -139,32 +105,32 @@ def test_each_region_has_its_score_and_the_tile_their_mean() -> None:
     assert "Region IoU0.60 mean of 3 regions; baseline 0.30" in text  # over regions; over pictures it were 0.525
 
 
-def test_a_region_without_a_score_is_a_dash_and_not_in_the_mean() -> None:
-    text = _Page(render_report(_report(_picture(_region(math.nan, math.nan), _region(0.6, 0.1))))).text
+def test_a_region_without_a_score_is_a_dash_and_not_in_the_mean(read_page) -> None:
+    text = read_page(render_report(_report(_picture(_region(math.nan, math.nan), _region(0.6, 0.1))))).text
     assert "IoU \N{EN DASH} (no pixel of it was hidden)" in text
     assert "Region IoU0.60 mean of 1 region; baseline 0.10" in text
     assert "nan" not in text
 
 
-def test_borrowed_brightness_is_owned_up_to_where_pixels_are_shown() -> None:
+def test_borrowed_brightness_is_owned_up_to_where_pixels_are_shown(read_page) -> None:
     def says_so(picture: PictureCompletion, normalized: bool) -> bool:
         report = Report(title="demo", pictures=(picture,), normalized_pixels=normalized)
-        return "borrows the mean" in _Page(render_report(report)).text
+        return "borrows the mean" in read_page(render_report(report)).text
 
     assert says_so(_picture(), True)
     assert not says_so(_picture(), False)
     assert not says_so(_picture(_region(), pixels=False), True)
 
 
-def test_tiles_show_the_last_loss_that_was_logged_and_the_median_speed() -> None:
-    text = _Page(render_report(Report(title="demo", metrics=METRICS))).text
+def test_tiles_show_the_last_loss_that_was_logged_and_the_median_speed(read_page) -> None:
+    text = read_page(render_report(Report(title="demo", metrics=METRICS))).text
     assert "Final pixel loss0.512 " in text
     assert "Final region loss0.612 " in text
     assert "Images a second200 " in text
 
 
-def test_a_report_of_nothing_says_so() -> None:
-    text = _Page(render_report(Report(title="empty"))).text
+def test_a_report_of_nothing_says_so(read_page) -> None:
+    text = read_page(render_report(Report(title="empty"))).text
     assert "No metrics" in text
     assert "No pictures" in text
 
@@ -172,26 +138,26 @@ def test_a_report_of_nothing_says_so() -> None:
 @pytest.mark.parametrize(
     ("num_skipped", "sentence"), [(1, "1 image could not be read"), (1234, "1,234 images could not be read")]
 )
-def test_skipped_images_are_mentioned(num_skipped: int, sentence: str) -> None:
-    assert sentence in _Page(render_report(Report(title="demo", num_skipped=num_skipped))).text
-    assert "could not be read" not in _Page(render_report(Report(title="demo"))).text
+def test_skipped_images_are_mentioned(num_skipped: int, sentence: str, read_page) -> None:
+    assert sentence in read_page(render_report(Report(title="demo", num_skipped=num_skipped))).text
+    assert "could not be read" not in read_page(render_report(Report(title="demo"))).text
 
 
-def test_markup_in_names_is_text() -> None:
+def test_markup_in_names_is_text(read_page) -> None:
     name = """<script>alert("1")</script>' onerror='x' " onerror="y" &amp;.png"""
     report = Report(title=name, summary={name: name}, pictures=(_picture(_region(), name=name),), config_json=name)
     html = render_report(report)
-    page = _Page(html)
+    page = read_page(html)
     assert "<script" not in html
     assert not any("onerror" in attributes for _, attributes in page.elements)
     assert page.text.count(name) == 6  # tab, heading, fact and its name, card, configuration
     assert all(alt.startswith(name) for alt in page.alts())
 
 
-def test_the_page_is_self_contained() -> None:
+def test_the_page_is_self_contained(read_page) -> None:
     html = render_report(dataclasses.replace(_report(_picture(_region())), metrics=METRICS))
     assert html.startswith("<!doctype html>")
-    page = _Page(html)
+    page = read_page(html)
     references = [
         value
         for _, attributes in page.elements
@@ -208,9 +174,9 @@ def test_the_page_is_self_contained() -> None:
     assert "prefers-color-scheme: dark" in html
 
 
-def test_the_configuration_is_kept_line_by_line() -> None:
+def test_the_configuration_is_kept_line_by_line(read_page) -> None:
     config = '{\n  "seed": 0\n}'
-    assert config in _Page(render_report(Report(title="demo", config_json=config))).text
+    assert config in read_page(render_report(Report(title="demo", config_json=config))).text
 
 
 def test_the_same_report_gives_the_same_page() -> None:
