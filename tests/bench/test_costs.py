@@ -85,6 +85,7 @@ def test_the_whole_is_described(candidate):
     assert {"processor", "packages", "commit"} <= measured["machine"].keys()
 
 
+@pytest.mark.slow
 def test_cost_by_number_of_regions_is_that_of_both_passes_over_maes(make_tiny):
     model, loss = make_tiny(), LossConfig()
     by_number = count_by_num_regions(model, loss)

@@ -75,6 +75,7 @@ def test_figures_follow_from_times(make_tiny, timing, monkeypatch):
     assert measured["peak_memory_bytes"] == this["peak_memory_bytes"] > mae["peak_memory_bytes"]
 
 
+@pytest.mark.slow
 def test_compiled_is_set_against_eager_of_the_same_rounds(make_tiny, timing, monkeypatch):
     times = iter([
         [[0.4, 0.4, 0.4], [0.4, 0.4, 0.4]],  # the model, MAE
@@ -108,6 +109,7 @@ def test_everything_is_measured_for_real(make_tiny, timing):
     assert (measured["batch_size"], measured["repeats"], measured["device"]) == (2, 3, "cpu")
 
 
+@pytest.mark.slow
 def test_activations_that_are_computed_again_are_not_held(make_tiny, timing):
     model = make_tiny(depth=4, decoder_depth=4)
     plain, again = (

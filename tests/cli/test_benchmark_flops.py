@@ -37,6 +37,7 @@ def measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
     return run
 
 
+@pytest.mark.slow
 def test_a_preset_is_measured_beside_mae(measure):
     figures, printed, _ = measure(preset="rmae-reference-code")
 
@@ -87,6 +88,7 @@ def test_threads_and_precision_are_those_asked_for(measure):
     assert coarse["rows"][1]["peak_memory_bytes"] < fine["rows"][1]["peak_memory_bytes"]  # activations of half the size
 
 
+@pytest.mark.slow
 def test_all_combinations_that_make_a_model_are_measured(measure):
     figures, _, notes = measure("--vary", "region-variant=length,batch", "feeding=none,both", "balance-area=true")
 
@@ -121,6 +123,7 @@ def test_models_of_other_pixel_decoders_have_other_maes(measure):
     assert figures["rows"][3]["macs_over_mae"] == 1
 
 
+@pytest.mark.slow
 def test_mae_is_measured_by_itself(measure):
     figures, _, _ = measure(preset="mae-coco-vit-b")
     assert [row["name"] for row in figures["rows"]] == ["MAE"]
@@ -128,6 +131,7 @@ def test_mae_is_measured_by_itself(measure):
     assert figures["rows"][0]["macs_region_branch"] == 0
 
 
+@pytest.mark.slow
 def test_cost_is_counted_and_drawn_for_1_to_64_regions(measure, tmp_path: Path):
     figures, _, _ = measure("--plot", str(tmp_path / "costs.png"))
     by_number = figures["macs_over_mae_by_num_regions"]

@@ -66,6 +66,7 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_stops_it_and_the_same_command_goes_on(number: signal.Signals, photographs: Path, tmp_path: Path):
     pack(photographs, tmp_path / "undisturbed")
@@ -85,6 +86,7 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(number: signal.Signals, 
     assert contents(out) == contents(tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_kills", "latest"), [(3, 2.0), pytest.param(25, 3.0, marks=pytest.mark.slow)])
 def test_a_command_killed_again_and_again_packs_what_an_undisturbed_one_does(
     num_kills: int, latest: float, photographs: Path, tmp_path: Path
@@ -126,6 +128,7 @@ def share(photographs: Path, out: Path, rank: int, names: tuple[str, str] = ("RA
     return start(photographs, out, num_workers=1, **{names[0]: str(rank), names[1]: "2"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names", [("RANK", "WORLD_SIZE"), pytest.param(("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"), marks=pytest.mark.slow)]
 )

@@ -80,6 +80,7 @@ def kill(process: subprocess.Popen[bytes], store: Path) -> str:
     return "at work" if children else "without workers, before or after its work"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_kills", "num_images", "height", "latest", "num_ranks"),
     [

@@ -77,6 +77,7 @@ def test_a_run_is_summed_up(make_model):
     assert json.loads(settings) == {"data": {"flip": 0.5}}  # where regions were kept concerns nobody else
 
 
+@pytest.mark.slow
 def test_a_real_run_and_its_results_are_summed_up(tiny_config, lasting_photo_folder, tmp_path):
     run = rmae.pretrain(tiny_config, data=lasting_photo_folder, out=tmp_path / "run")
     files = []
