@@ -203,7 +203,7 @@ class Visitor:
     def open(self, path: Path) -> None:
         """Drop a picture and wait until it is seen."""
         self.drop(path.name, path.read_bytes())
-        expect(self.page.locator("#rm-status")).to_contain_text(path.name)
+        expect(self.page.locator("#rm-status")).to_contain_text(f"{path.name}, ")  # with its size, once it is open
         self.settle()
 
     def settle(self) -> None:
@@ -211,7 +211,7 @@ class Visitor:
         self.page.wait_for_function(
             "document.querySelector('#rm-desk[data-shown]') && !document.querySelector('.rm-busy')"
         )
-        self.page.wait_for_timeout(100)  # a frame or two, in which the answer is painted
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # painted
 
     def at(self, point_xy: tuple[float, float], *, pane: int = 0, size: int = 64) -> tuple[float, float]:
         """Where a place of a picture of so many pixels is in the window."""

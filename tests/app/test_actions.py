@@ -53,8 +53,6 @@ def test_other_actions_are_understood():
         {"kind": "show_regions", "source": 1, "label_map": 0},
         {"kind": "compare", "on": True},
         {"kind": "download", "wanted": "coco", "model": 1},
-        {"kind": "open_example", "number": 2},
-        {"kind": "open_file", "name": "cat.png", "encoded": base64.b64encode(b"bytes").decode()},
     ) == (
         Show(view="attention"),
         Ask(x=3, y=4.5),
@@ -62,7 +60,10 @@ def test_other_actions_are_understood():
         ShowRegions(source=1, label_map=0),
         Compare(on=True),
         Download(wanted="coco", model=1),
-        OpenExample(number=2),
+    )
+    assert parse({"kind": "open_example", "number": 2}) == (OpenExample(number=2),)
+    encoded = base64.b64encode(b"bytes").decode()
+    assert parse({"kind": "open_file", "name": "cat.png", "encoded": encoded}) == (
         OpenFile(name="cat.png", encoded=b"bytes"),
     )
 
@@ -118,6 +119,21 @@ def test_too_many_actions_are_refused():
         ValueError, match=f"^{MOST_ACTIONS + 1} actions came at once; at most {MOST_ACTIONS} are taken$"
     ):
         parse(*[{"kind": "undo"}] * (MOST_ACTIONS + 1))
+
+
+def test_pictures_and_files_are_asked_for_one_after_the_other():
+    slow = [
+        {"kind": "open_example", "number": 0},
+        {"kind": "open_file", "name": "x.png", "encoded": ""},
+        {"kind": "download", "wanted": "coco", "model": 0},
+    ]
+    for action in slow:
+        assert len(parse(POINT, action, POINT)) == 3
+        for other in slow:
+            with pytest.raises(
+                ValueError, match=r"^several pictures or files were asked for at once; ask for one after "
+            ):
+                parse(action, POINT, other)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,22 @@ def test_masks_are_downloaded_in_each_form(clicks_app: RunningApp, visit, drawn_
     assert iou(mask, scene.objects[0].mask) > 0.5
 
 
+def test_files_that_are_asked_for_at_once_are_all_saved(clicks_app: RunningApp, visit, drawn_scenes):
+    visitor = visit(clicks_app)
+    visitor.open(drawn_scenes[0].path)
+    visitor.click(drawn_scenes[0].objects[0].point_xy)
+    visitor.settle()
+    names: list[str] = []
+    visitor.page.on("download", lambda download: names.append(download.suggested_filename))
+
+    with visitor.page.expect_event("download", lambda download: download.suggested_filename.endswith("cutout.png")):
+        visitor.page.evaluate(
+            "for (const file of ['coco', 'labels', 'cutout']) document.querySelector('#rm-download-' + file).click()"
+        )
+
+    assert names == [f"{drawn_scenes[0].path.stem}-{end}" for end in ("coco.json", "masks.png", "cutout.png")]
+
+
 def test_bad_files_give_a_message_and_the_app_lives_on(clicks_app: RunningApp, visit, drawn_scenes):
     scene = drawn_scenes[0]
     visitor = visit(clicks_app)
@@ -137,6 +153,10 @@ def test_what_goes_wrong_inside_is_said_and_nothing_is_lost(clicks_model: Path, 
         visitor.page.click("#rm-view-regions")
         expect(visitor.page.locator("#rm-message-text")).to_contain_text("something went wrong, and it was not your")
         expect(visitor.page.locator("#rm-view-masks")).to_have_attribute("aria-pressed", "true")
+        visitor.page.click("#rm-message-close")
+        visitor.page.click("#rm-view-regions")  # the same once more
+        expect(visitor.page.locator("#rm-message-text")).to_contain_text("something went wrong, and it was not your")
+        visitor.settle()
         [mask] = visitor.masks()
         assert (mask == scene.objects[0].answer).mean() > 0.98
 

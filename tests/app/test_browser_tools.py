@@ -1,9 +1,11 @@
 """Every tool and view of the app, in a real browser."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from rmae.app.server import RunningApp
@@ -100,6 +102,44 @@ def test_keys_mark_and_take_back(visitor):
     assert len(marks(visitor)) == 1
     visitor.page.keyboard.press("n")
     assert marks(visitor) == []
+
+
+def test_keys_go_on_after_the_panel_was_made_anew(visitor):
+    visitor.click((10, 10))
+    visitor.page.click("#rm-new-object")
+    visitor.click((50, 50))
+    visitor.settle()
+    visitor.page.locator("#rm-object-0").focus()
+    visitor.page.keyboard.press("Enter")
+    assert marks(visitor)[0]["x"] == pytest.approx(10, abs=0.1)
+    expect(visitor.page.locator("#rm-object-0")).to_be_focused()
+
+    visitor.page.click("#rm-tool-brush")
+    visitor.page.locator("#rm-brush").focus()
+    visitor.page.keyboard.press("Control+z")
+    visitor.settle()
+    expect(visitor.page.locator("#rm-objects")).to_contain_text("not marked yet")
+
+
+def test_another_picture_has_marks_of_its_own_alone(visitor, drawn_scenes):
+    held = []
+    visitor.page.route("**/queue/join*", lambda route: held.append(route))
+    small = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(small, format="PNG")
+    visitor.drop("small.png", small.getvalue())
+    while not held:
+        visitor.page.wait_for_timeout(10)
+    visitor.click((10, 10))  # on the picture that is still seen
+    visitor.page.keyboard.press("ArrowRight")
+    held[0].continue_()
+    visitor.page.unroute_all(behavior="ignoreErrors")
+    expect(visitor.page.locator("#rm-status")).to_contain_text("small.png, 16")
+    assert marks(visitor) == []
+
+    visitor.page.locator("#rm-canvas-0").focus()
+    visitor.page.keyboard.press("Enter")
+    [mark] = marks(visitor)
+    assert (mark["x"], mark["y"]) == (8, 8)
 
 
 def test_objects_are_chosen_and_removed(visitor):
@@ -204,7 +244,7 @@ def test_a_picture_is_chosen_from_the_disk(clicks_app: RunningApp, visit, drawn_
     visitor = visit(clicks_app)
     visitor.page.set_input_files("#rm-file", drawn_scenes[1].path)
 
-    expect(visitor.page.locator("#rm-status")).to_contain_text(drawn_scenes[1].path.name)
+    expect(visitor.page.locator("#rm-status")).to_contain_text(f"{drawn_scenes[1].path.name}, 64")
 
 
 def test_names_with_markup_are_text(clicks_app: RunningApp, visit, drawn_scenes):
@@ -215,7 +255,7 @@ def test_names_with_markup_are_text(clicks_app: RunningApp, visit, drawn_scenes)
 
     visitor.drop(name, drawn_scenes[0].path.read_bytes())
 
-    expect(visitor.page.locator("#rm-status")).to_contain_text(name)
+    expect(visitor.page.locator("#rm-status")).to_contain_text(f"{name}, 64")
     expect(visitor.page.locator("img[src=x]")).to_have_count(0)
 
 

@@ -1,5 +1,6 @@
 import io
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -102,6 +103,24 @@ def test_masks_are_those_of_the_model_that_is_asked_for(session: Session, models
 
     assert second["info"]["description"] == "masks from clicks, by second"
     assert first["annotations"] != second["annotations"]
+
+
+@pytest.mark.parametrize("wanted", ["labels", "cutout", "coco"])
+def test_masks_are_not_all_held_at_once(models: tuple[OpenedModel, ...], wanted):
+    file = io.BytesIO()
+    Image.new("RGB", (800, 800)).save(file, format="PNG")
+    picture = open_picture("large.png", file.getvalue(), models, number=1, max_pixels=10**6)
+
+    def peak(num_objects: int) -> int:
+        marks = tuple((Point(x=100 + 40 * i, y=300, positive=True),) for i in range(num_objects))
+        tracemalloc.start()
+        make_file(replace(with_picture(Session(), picture), objects=marks), wanted, models[0], 0)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(2)  # what is made once and kept
+    assert peak(12) < peak(2) + 4 * 800 * 800  # a mask has 800 x 800 bytes
 
 
 @pytest.mark.parametrize("wanted", ["labels", "cutout", "coco"])

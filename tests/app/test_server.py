@@ -32,8 +32,8 @@ def ask(
     where = urlsplit(app.url)
     assert where.hostname is not None
     connection = HTTPConnection(where.hostname, where.port, timeout=20)
-    connection.putrequest(method, path, skip_accept_encoding=True)
-    for name, value in {"Content-Length": str(len(body or b"")), **(headers or {})}.items():
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in {"Host": where.netloc, "Content-Length": str(len(body or b"")), **(headers or {})}.items():
         connection.putheader(name, value)
     connection.endheaders(body)
     response = connection.getresponse()
@@ -173,11 +173,64 @@ def test_a_body_that_is_too_large_is_not_taken(app: RunningApp):
     assert status == 413
 
 
+def test_a_body_of_too_many_values_is_not_taken(random_model):
+    with start_app(random_model(), port=0) as app:
+        assert join(app, [0] * 400_000)[0] == 200
+        assert join(app, [[]] * 400_000)[0] in (400, 413)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LocalHost:9000", 200),  # as through a tunnel
+        ("127.0.0.1:1", 200),
+        ("[::1]:7860", 200),
+        ("elsewhere.example", 403),
+        ("elsewhere.example:7860", 403),
+        ("127.0.0.1.elsewhere.example", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+def test_a_name_from_elsewhere_is_not_answered(app: RunningApp, host: str, status: int):
+    found, content, _ = ask(app, "/", headers={"Host": host})
+
+    assert found == status
+    assert (content == b"this app answers its own page alone; open the address that it printed") == (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://{}", 200),
+        ("https://{}", 200),
+        ("http://elsewhere.example", 403),
+        ("http://localhost:1", 403),
+        ("null", 403),
+    ],
+)
+def test_a_page_from_elsewhere_is_not_answered(app: RunningApp, origin: str, status: int):
+    headers = {"Content-Type": "application/json", "Origin": origin.format(urlsplit(app.url).netloc)}
+    request = {"data": [None], "event_data": {}, "fn_index": 0, "trigger_id": 2, "session_hash": "pagefromelsewhere"}
+
+    found, _, _ = ask(app, "/gradio_api/queue/join", method="POST", body=json.dumps(request).encode(), headers=headers)
+
+    assert found == status
+
+
+def test_an_app_for_others_answers_to_any_name_but_to_its_own_page_alone(random_model):
+    with start_app(random_model(), host="0.0.0.0", port=0) as app:
+        assert ask(app, "/", headers={"Host": "my-machine:7860"})[0] == 200
+        named = {"Host": "my-machine:7860", "Origin": "http://elsewhere.example"}
+        assert ask(app, "/", headers=named)[0] == 403
+
+
 def test_a_body_of_unknown_length_is_cut_off(app: RunningApp):
     where = urlsplit(app.url)
     with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
         connection.sendall(
-            b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         try:

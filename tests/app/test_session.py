@@ -9,6 +9,7 @@ from rmae.app.picture import Picture
 from rmae.app.session import (
     MOST_MARKS,
     MOST_OBJECTS,
+    MOST_STROKE_POINTS,
     Look,
     Session,
     ShownMask,
@@ -148,6 +149,16 @@ def test_numbers_are_limited(opened: Session):
     crowded = replace(opened, objects=((point(),),) * MOST_OBJECTS)
     with pytest.raises(ValueError, match=f"^there are {MOST_OBJECTS} objects; take one away first$"):
         new_object(crowded)
+
+
+def test_strokes_of_a_picture_are_limited(opened: Session):
+    stroke = Stroke(points_xy=((5, 5),) * MOST_POINTS, width=3, positive=True)
+    full = replace(opened, objects=((stroke,) * 5,) * (MOST_STROKE_POINTS // MOST_POINTS // 5))
+
+    with pytest.raises(ValueError, match=r"^there is no room for more strokes on this picture; take some back, or "):
+        add_mark(new_object(full), replace(stroke, points_xy=((5, 5),)))
+    add_mark(full, point())
+    add_mark(remove_object(full, 0), stroke)
 
 
 @pytest.mark.parametrize("act", [choose_object, remove_object])

@@ -2,6 +2,8 @@ import base64
 import io
 import json
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -276,6 +278,36 @@ def test_regions_are_those_of_the_chosen_source(workbench: Workbench, opened: Se
     assert (reply["regions"]["num_maps"], reply["regions"]["label_map"]) == (1, None)
 
 
+def test_a_map_that_is_not_there_is_all_maps(workbench: Workbench, opened: Session):
+    session, _ = act(workbench, opened, {"kind": "show", "view": "regions"})
+
+    for view in ("masks", "regions"):
+        choice = {"kind": "show_regions", "source": 0, "label_map": 999}
+        session, reply = act(workbench, session, {"kind": "show", "view": view}, choice)
+        assert reply["message"] is None
+    assert reply["regions"]["label_map"] is None
+
+
+def test_a_source_is_asked_for_one_picture_at_a_time(models: tuple[OpenedModel, ...]):
+    under_way: list[str] = []
+    most = []
+
+    def slow(image: np.ndarray, name: str) -> np.ndarray:
+        under_way.append(name)
+        most.append(len(under_way))
+        time.sleep(0.05)  # long enough for the others to come, too
+        under_way.remove(name)
+        return np.zeros((1, *image.shape[:2]), np.int32)
+
+    workbench = Workbench(models, sources=[NamedRegions("slow", slow)], examples=[], limits=SMALL)
+    sessions = [act(workbench, Session(), opening(encode(noise(9, 9, 3)), f"{i}.png"))[0] for i in range(4)]
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda session: act(workbench, session, {"kind": "show", "view": "regions"}), sessions))
+
+    assert most == [1, 1, 1, 1]
+
+
 def test_a_source_that_fails_leaves_what_was_seen(models: tuple[OpenedModel, ...]):
     def failing(image: np.ndarray, name: str) -> np.ndarray:
         raise OSError("the disk is gone")
@@ -321,7 +353,7 @@ def test_two_visitors_do_not_mix(workbench: Workbench):
     other, reply = act(workbench, Session(), opening(encode(noise(60, 40, 3)), "other.png"))
 
     assert reply["objects"][0]["marks"] == []
-    _, reply = act(workbench, one, {"kind": "refresh"})
+    _, reply = act(workbench, one)
     assert reply["picture"]["name"] == "one.png"
     assert len(reply["objects"][0]["marks"]) == 1
     assert other.picture is not one.picture

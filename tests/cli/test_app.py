@@ -37,6 +37,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
             2,
             "rmae: --regions is coco-instances, which knows pictures by their names, and visitors bring their own; ",
         ),
+        (["SAVED", "--regions", "random-masks --store x"], 2, "rmae: --regions is random-masks, which knows pictures"),
         ([], 2, "rmae: .*RUN"),
     ],
 )

@@ -113,15 +113,11 @@ class Download:
     model: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refresh:
-    """Ask for what is there."""
-
-
 Marking = AddMark | NewObject | ChooseObject | RemoveObject | Undo
-Looking = Show | Ask | Attend | ShowRegions | Compare | Refresh
+Looking = Show | Ask | Attend | ShowRegions | Compare
 Opening = OpenFile | OpenExample
 Action = Marking | Looking | Opening | Download
+_SLOW = Opening | Download
 
 
 class Request(NamedTuple):
@@ -152,7 +148,10 @@ def parse_request(found: object) -> Request:
         case {"number": number, "has_picture": has_picture, "actions": list(actions)}:
             if len(actions) > MOST_ACTIONS:
                 raise ValueError(f"{len(actions)} actions came at once; at most {MOST_ACTIONS} are taken")
-            return Request(_count(number), _count(has_picture), tuple(_action(each) for each in actions))
+            request = Request(_count(number), _count(has_picture), tuple(_action(each) for each in actions))
+            if sum(isinstance(each, _SLOW) for each in request.actions) > 1:
+                raise ValueError("several pictures or files were asked for at once; ask for one after the other")
+            return request
     raise ValueError("the page sent something that is no request; reload it")
 
 
@@ -190,8 +189,6 @@ def _looking(found: object) -> Looking | None:
             return ShowRegions(source=_count(source), label_map=None if label_map is None else _count(label_map))
         case {"kind": "compare", "on": bool(on)}:
             return Compare(on=on)
-        case {"kind": "refresh"}:
-            return Refresh()
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from rmae.interactive.segmenter import ObjectMask
 from rmae.regions.source import RegionSource
 
 _MOST_REGION_PIXELS = 2_000_000  # a second or two of work
+_FINDING = Lock()  # a source may be the user's own, or load a model at its first picture
 
 
 class NamedRegions(NamedTuple):
@@ -49,10 +51,17 @@ def with_regions(session: Session, sources: Sequence[NamedRegions]) -> Session:
     Raises:
         ValueError: The source has none for this picture.
     """
-    chosen = session.look.source
-    if session.regions is not None and session.regions.source == chosen:
-        return session
-    picture = session.opened()
+    regions = session.regions
+    if regions is None or regions.source != session.look.source:
+        with _FINDING:
+            regions = _find_regions(session.opened(), session.look.source, sources)
+    label_map = session.look.label_map
+    if label_map is not None and label_map >= len(regions.label_maps):
+        label_map = None
+    return replace(session, regions=regions, look=replace(session.look, label_map=label_map))
+
+
+def _find_regions(picture: Picture, chosen: int, sources: Sequence[NamedRegions]) -> RegionMaps:
     image = _reduced(picture)
     height, width = image.shape[:2]
     try:
@@ -61,11 +70,7 @@ def with_regions(session: Session, sources: Sequence[NamedRegions]) -> Session:
         raise ValueError(f"{sources[chosen].name} has no regions for {picture.name}: {error}") from error
     rows, columns = sample_positions(Crop(0, 0, height, width, False), picture.shown_hw)
     caption = "" if (height, width) == picture.size_hw else f", made at {width} \N{MULTIPLICATION SIGN} {height} pixels"
-    regions = RegionMaps(chosen, label_maps[:, rows[:, None], columns], caption)
-    label_map = session.look.label_map
-    if label_map is not None and label_map >= len(label_maps):
-        label_map = None
-    return replace(session, regions=regions, look=replace(session.look, label_map=label_map))
+    return RegionMaps(chosen, label_maps[:, rows[:, None], columns], caption)
 
 
 def _shown(found: ObjectMask) -> ShownMask:

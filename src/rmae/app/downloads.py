@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import PurePath
 from typing import Any, NamedTuple, assert_never
 
@@ -42,13 +44,11 @@ def make_file(session: Session, wanted: Wanted, model: OpenedModel, number: int)
         ValueError: Nothing is marked.
     """
     picture = session.opened()
-    found: list[tuple[int, ObjectMask]] = []
-    for place, marks in enumerate(session.objects):
-        outlined = model.outline(picture.sights[number], marks, picture.size_hw)
-        if outlined is not None and outlined.mask.any():
-            found.append((place, outlined))
-    if not found:
+    found = _outlined(session, model, number)
+    first = next(found, None)
+    if first is None:
         raise ValueError("there is no mask yet; click on an object first")
+    found = chain([first], found)
     stem = PurePath(picture.name).stem or "picture"
     match wanted:
         case "labels":
@@ -62,7 +62,16 @@ def make_file(session: Session, wanted: Wanted, model: OpenedModel, number: int)
             assert_never(wanted)
 
 
-def _labels(found: list[tuple[int, ObjectMask]], size_hw: tuple[int, int]) -> bytes:
+def _outlined(session: Session, model: OpenedModel, number: int) -> Iterator[tuple[int, ObjectMask]]:
+    """Objects that have a mask, by their places; one after the other, for each is as large as the picture."""
+    picture = session.opened()
+    for place, marks in enumerate(session.objects):
+        outlined = model.outline(picture.sights[number], marks, picture.size_hw)
+        if outlined is not None and outlined.mask.any():
+            yield place, outlined
+
+
+def _labels(found: Iterable[tuple[int, ObjectMask]], size_hw: tuple[int, int]) -> bytes:
     labels = np.zeros(size_hw, np.uint8)
     palette = [(0, 0, 0)]
     for number, (place, outlined) in enumerate(found, start=1):
@@ -73,15 +82,19 @@ def _labels(found: list[tuple[int, ObjectMask]], size_hw: tuple[int, int]) -> by
     return _png(picture)
 
 
-def _cutout(found: list[tuple[int, ObjectMask]], image: np.ndarray) -> bytes:
+def _cutout(found: Iterable[tuple[int, ObjectMask]], image: np.ndarray) -> bytes:
     height, width = image.shape[:2]
-    inside = np.logical_or.reduce([outlined.mask for _, outlined in found])
+    inside = np.zeros((height, width), bool)
+    for _, outlined in found:
+        inside |= outlined.mask
     colours = show_stored(image, (height, width))
     # Without what is outside: a transparent pixel still has a colour, which would show the rest of the picture.
     return _png(Image.fromarray(np.dstack([colours * inside[..., None], 255 * inside.astype(np.uint8)])))
 
 
-def _coco(found: list[tuple[int, ObjectMask]], name: str, size_hw: tuple[int, int], model_name: str) -> dict[str, Any]:
+def _coco(
+    found: Iterable[tuple[int, ObjectMask]], name: str, size_hw: tuple[int, int], model_name: str
+) -> dict[str, Any]:
     annotations = []
     for number, (_, outlined) in enumerate(found, start=1):
         placed = cut_out(outlined.mask)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -32,8 +33,11 @@ def build_page(workbench: Workbench, *, at_once: int) -> gr.Blocks:
     def act(session: Session, event: gr.EventData) -> tuple[Session, str]:
         return workbench.answer(session, event._data)
 
+    # Each with a number of its own: of a reply that is the same as the last one the page is not told.
+    broken_numbers = count(-1, -1)
+
     def broken(session: Session) -> str:
-        return workbench.refuse(session, None, _BROKEN)
+        return workbench.refuse(session, {"number": next(broken_numbers)}, _BROKEN)
 
     with gr.Blocks(title=f"{workbench.models[0].name} - rmae app", analytics_enabled=False, fill_width=True) as page:
         state = gr.State(Session(), time_to_live=_KEPT_FOR)

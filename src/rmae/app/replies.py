@@ -105,7 +105,7 @@ def _attention(session: Session, models: Sequence[OpenedModel]) -> dict[str, Any
 
 
 def _regions(session: Session, sources: Sequence[NamedRegions]) -> dict[str, Any]:
-    seen = session.regions
+    seen = session.regions if session.look.view == "regions" else None
     return {
         "sources": [source.name for source in sources],
         "source": session.look.source,

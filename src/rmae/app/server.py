@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -153,11 +154,11 @@ def start_app(
     listening = _listen(host, port)
     # In a thread of its own with an event loop: where none runs, gradio makes some and never closes them.
     with ThreadPoolExecutor(1) as thread:
-        gate = thread.submit(asyncio.run, _build(workbench)).result()
+        gate = thread.submit(asyncio.run, _build(workbench, _names(host, listening))).result()
     return RunningApp(gate, listening)
 
 
-async def _build(workbench: Workbench) -> Gate:
+async def _build(workbench: Workbench, names: frozenset[str] | None) -> Gate:
     """The app as a server takes it."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported, too
     # It would put what it remembers of events into a table after each, with pandas, to show it to nobody here.
@@ -190,7 +191,7 @@ async def _build(workbench: Workbench) -> Gate:
         css=style_sheet(),
     )
     # In a request, bytes are letters of base 64: four for three.
-    return Gate(outer, max_body=workbench.limits.max_upload * 4 // 3 + _SLACK)
+    return Gate(outer, max_body=workbench.limits.max_upload * 4 // 3 + _SLACK, names=names)
 
 
 def _limits(max_megapixels: float, max_upload_mb: float) -> Limits:
@@ -239,6 +240,14 @@ def _listen(host: str, port: int | None) -> socket.socket:
         reason = _in_words(error)
     where = f"{host}, ports {ports[0]} to {ports[-1]}" if port is None else f"{host}, port {port}"
     raise ValueError(f"the app cannot listen at {where}: {reason}; choose another one (--host, --port)")
+
+
+def _names(host: str, listening: socket.socket) -> frozenset[str] | None:
+    """What an app may be called that is for this machine alone; None for others, whose names are not known here."""
+    address = listening.getsockname()[0]
+    if not ip_address(address).is_loopback:
+        return None
+    return frozenset({"localhost", "127.0.0.1", "::1", address, host.lower()})
 
 
 def _in_words(error: OSError) -> str:

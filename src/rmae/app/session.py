@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from rmae.app.actions import View
-from rmae.app.marks import Box, Mark, Marks, Point
+from rmae.app.marks import Box, Mark, Marks, Point, Stroke
 from rmae.app.picture import Picture
 
 MOST_OBJECTS = 40
 """Objects of a picture."""
 MOST_MARKS = 200
 """Marks of an object."""
+MOST_STROKE_POINTS = 50_000
+"""Points of all strokes on a picture, of which the page is told with every reply."""
 _MOST_STEPS = 200  # that can be taken back
 
 
@@ -116,6 +118,8 @@ def add_mark(session: Session, mark: Mark) -> Session:
         marks = tuple(each for each in marks if not isinstance(each, Box))
     if len(marks) >= MOST_MARKS:
         raise ValueError(f"this object has {len(marks)} marks; begin another one, or take some back")
+    if isinstance(mark, Stroke) and _stroke_points(session) + len(mark.points_xy) > MOST_STROKE_POINTS:
+        raise ValueError("there is no room for more strokes on this picture; take some back, or an object away")
     return _with_object(session, (*marks, mark))
 
 
@@ -189,6 +193,10 @@ def _check_place(mark: Mark, size_hw: tuple[int, int]) -> None:
 def _check_object(session: Session, number: int) -> None:
     if not 0 <= number < len(session.objects):
         raise ValueError(f"there is no object {number + 1}; there are {len(session.objects)}")
+
+
+def _stroke_points(session: Session) -> int:
+    return sum(len(mark.points_xy) for marks in session.objects for mark in marks if isinstance(mark, Stroke))
 
 
 def _with_object(session: Session, marks: Marks) -> Session:

@@ -18,7 +18,6 @@ from rmae.app.actions import (
     OpenExample,
     OpenFile,
     Opening,
-    Refresh,
     RemoveObject,
     Request,
     Show,
@@ -140,8 +139,6 @@ class Workbench:
                 if on and len(self.models) < 2:
                     raise ValueError("there is one model; start the app with another to compare it with (--against)")
                 look = replace(look, compare=on)
-            case Refresh():
-                pass
             case _:
                 assert_never(action)
         return replace(session, look=look)

@@ -7,7 +7,8 @@ from rmae.cli.parsing import UsageError, parse
 from rmae.cli.region_sources import region_source_registry
 from rmae.regions.sources import NamedSource
 
-_LOOK_UP = ("coco-instances", "coco-panoptic", "sam-json")  # their regions belong to pictures that they know by name
+# Their regions, or areas, belong to pictures that they know by name.
+_LOOK_UP = ("coco-instances", "coco-panoptic", "sam-json", "random-masks")
 
 
 def app(arguments: list[str]) -> None:
@@ -36,7 +37,7 @@ def app(arguments: list[str]) -> None:
         """Larger files are refused, in millions of bytes."""
         regions: Annotated[NamedSource | None, tyro.conf.arg(help_behavior_hint="(default: None)")] = None
         """A source of region maps with its flags, as in 'felzenszwalb --scales 1000'; some are always offered.
-        There are felzenszwalb, grid, random-masks, sam and slic."""
+        There are felzenszwalb, grid, sam and slic."""
         open: bool = True
         """Open the page in the browser here."""
 
@@ -44,7 +45,7 @@ def app(arguments: list[str]) -> None:
     if chosen.regions is not None and chosen.regions.kind in _LOOK_UP:
         raise UsageError(
             f"--regions is {chosen.regions.kind}, which knows pictures by their names, and visitors bring their own; "
-            "take one that computes regions: felzenszwalb, grid, random-masks, sam or slic"
+            "take one that computes regions: felzenszwalb, grid, sam or slic"
         )
 
     from rmae.app.server import serve

@@ -42,6 +42,18 @@ function makePanel(find, desk) {
     return item;
   }
 
+  // Made anew only where something has changed: no press of a button is lost, and what has the focus keeps it.
+  function fillObjects(reply, seen) {
+    const list = find('rm-objects');
+    const facts = seen.objects.map((marks, i) => [marks.length, reply.objects[i] ? reply.objects[i].facts : null]);
+    const text = JSON.stringify([seen.chosen, facts]);
+    if (list.dataset.entries === text) return;
+    list.dataset.entries = text;
+    const focused = list.contains(document.activeElement) ? document.activeElement.id : null;
+    list.replaceChildren(...seen.objects.map((_, i) => object(reply.objects[i], i, seen)));
+    if (focused) (find(focused) || find('rm-new-object')).focus();
+  }
+
   for (const [name, attribute] of [['rm-view', 'view'], ['rm-tool', 'tool'], ['rm-sign', 'sign']]) {
     for (const button of find('rm-bar').querySelectorAll('[data-' + attribute + ']')) {
       button.addEventListener('click', () => {
@@ -84,7 +96,7 @@ function makePanel(find, desk) {
         button.setAttribute('aria-pressed', String(button.dataset[attribute] === value));
       }
     }
-    find('rm-objects').replaceChildren(...seen.objects.map((_, i) => object(reply.objects[i], i, seen)));
+    fillObjects(reply, seen);
     find('rm-undo').disabled = !reply.can_undo && !seen.objects.some((marks) => marks.length);
     find('rm-compare').checked = seen.compare;
     find('rm-which-label').hidden = !seen.compare;

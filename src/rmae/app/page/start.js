@@ -26,8 +26,11 @@ const desk = {
   cross: null, // where keys have moved the cross, in pixels of the picture
   brush: (pane) => Math.min((Number(find('rm-brush').value) * pane.size[0]) / pane.canvas.clientWidth, ...pane.size),
   act(action) { desk.say(''); mailbox.post(action); desk.render(); },
-  mark: (mark) => desk.act(mark),
+  // Not on the old picture while a new one is on its way, on which it would be found.
+  isOpening: () => mailbox.unanswered().some(({ kind }) => kind === 'open_file' || kind === 'open_example'),
+  mark(mark) { if (!desk.isOpening()) desk.act(mark); },
   ask(place) {
+    if (desk.isOpening()) return;
     for (const pane of desk.panes) if (pane.grid) pane.patch = pane.patchAt(place);
     desk.act({ kind: 'ask', x: place[0], y: place[1] });
   },
@@ -94,6 +97,8 @@ function receive() {
   const took = mailbox.receive(reply);
   if (took === null) return;
   const { picture } = reply;
+  if (!picture || !desk.reply.picture || picture.number !== desk.reply.picture.number) desk.cross = null;
+  delete find('rm-desk').dataset.shown;
   desk.photo = picture ? picture.uri || desk.photo : null;
   desk.reply = reply;
   const shown = desk.panes.map((pane, i) => {
@@ -105,6 +110,7 @@ function receive() {
   if (reply.message) desk.say(reply.message);
   if (reply.file) save(reply.file);
   Promise.all(shown).then(() => {
+    if (desk.reply !== reply) return;
     find('rm-status').textContent = picture
       ? picture.name + ', ' + picture.width + ' \u00d7 ' + picture.height + ' pixels'
       : '';
@@ -167,12 +173,12 @@ function listenToFiles() {
 
 function listenToKeys() {
   document.addEventListener('keydown', (event) => {
-    if (!desk.reply.picture || ['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName)) return;
+    if (!desk.reply.picture) return;
     const control = event.ctrlKey || event.metaKey;
     if (control && !event.shiftKey && event.key.toLowerCase() === 'z') {
       event.preventDefault();
       desk.act({ kind: 'undo' });
-    } else if (!control && !event.altKey && event.key.toLowerCase() === 'n') {
+    } else if (!control && !event.altKey && event.key.toLowerCase() === 'n' && event.target.tagName !== 'SELECT') {
       desk.act({ kind: 'new_object' });
     }
   });
