@@ -63,6 +63,7 @@ def test_macs_are_those_of_one_image_of_the_batch(candidate):
     assert alone["macs_forward"] - together["macs_forward"] == saved == alone["macs_neck"] * 3 // 4 > 0
 
 
+@pytest.mark.slow
 def test_two_models_at_most_are_in_memory_at_a_time(candidate, monkeypatch):
     alive, most = weakref.WeakSet(), []
 

@@ -82,6 +82,7 @@ def test_length_hardly_grows_with_the_number_of_regions():
     assert one < sixteen <= 1.2 * one
 
 
+@pytest.mark.slow
 def test_batch_grows_in_proportion_to_the_number_of_regions():
     one = branch_without_neck(region_variant="batch", num_regions=1)
     for number in (2, 4, 8, 16, 64):
@@ -89,12 +90,14 @@ def test_batch_grows_in_proportion_to_the_number_of_regions():
         assert many == pytest.approx(number * one, rel=0.1)
 
 
+@pytest.mark.slow
 def test_channel_is_the_cheapest_for_many_regions_and_length_for_few():
     for number, cheapest_first in ((4, ["length", "channel", "batch"]), (9, ["channel", "length", "batch"])):
         costs = {v: count_macs(replace(VIT_B, region_variant=v, num_regions=number)).forward for v in cheapest_first}
         assert sorted(costs, key=costs.__getitem__) == cheapest_first
 
 
+@pytest.mark.slow
 def test_blind_regions_share_one_neck():
     """It sees nothing of the images, so that it is computed once for a batch."""
     alone, together = (count_macs(replace(VIT_B, feeding="none"), batch_size=number) for number in (1, 8))

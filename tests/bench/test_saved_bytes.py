@@ -105,6 +105,7 @@ def bytes_of_two_images(precision):
         return fused, held(4) - held(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_a_step_holds_at_most_four_fifths_of_what_attention_written_out_would(precision):
     fused, written_out = bytes_of_two_images(precision)

@@ -99,6 +99,7 @@ def test_compiled_is_set_against_eager_of_the_same_rounds(make_tiny, timing, mon
     assert measured["images_per_s"] == measured["rows"][2]["images_per_s"] == pytest.approx(2 / 0.3)
 
 
+@pytest.mark.slow
 def test_everything_is_measured_for_real(make_tiny, timing):
     inspected = []
     measured = measure(make_tiny(), timing, inspect=inspected.append)
@@ -119,6 +120,7 @@ def test_activations_that_are_computed_again_are_not_held(make_tiny, timing):
     assert again["macs"] == plain["macs"]
 
 
+@pytest.mark.slow
 def test_batches_that_stood_ready_are_not_timed(make_tiny, timing):
     model, taken = make_tiny(task="mae"), []
     batch = example_batch(model, batch_size=2, device=CPU)

@@ -37,6 +37,7 @@ def measure(
     return run
 
 
+@pytest.mark.slow
 def test_a_model_is_timed_beside_mae(measure):
     figures, printed = measure()
 
@@ -68,6 +69,7 @@ def test_a_model_is_timed_beside_mae(measure):
     assert "A step has 8 images, in float32 on cpu." in printed
 
 
+@pytest.mark.slow
 def test_any_folder_and_precision_are_taken(measure, photo_folder: Path, tmp_path: Path):
     figures, printed = measure("--data", photo_folder, "--precision", "bf16", "--profile", tmp_path / "profile.txt")
     assert (figures["data"], figures["precision"]) == (str(photo_folder), "bf16")

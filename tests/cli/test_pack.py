@@ -56,6 +56,7 @@ def test_it_says_what_it_does(done: Done, photo_folder: Path, tmp_path: Path):
     assert done("pack", photo_folder, out, "--short-side", "32") == f"packed: {out}\n"
 
 
+@pytest.mark.slow
 def test_names_that_cannot_be_printed_do_no_harm(photo_folder: Path, tmp_path: Path, environment: dict[str, str]):
     (photo_folder / "caf\udce9 日.png").write_text("no image")
     command = [sys.executable, "-m", "rmae", "pack", photo_folder, tmp_path / "packed", "--num-workers", "0"]

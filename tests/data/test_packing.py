@@ -216,6 +216,7 @@ def test_what_is_packed_is_left_alone(photo_folder: MakeFolder, tmp_path: Path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "packed").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_shares_that_begin_and_end_at_once_make_one_index(photo_folder: MakeFolder, tmp_path: Path):
     images = photo_folder(3)
     packing = Packing(num_workers=0, regions=Grid(rows=2, columns=3), images_per_shard=1)

@@ -109,6 +109,7 @@ def test_a_command_killed_again_and_again_packs_what_an_undisturbed_one_does(
         rounds += 1
 
 
+@pytest.mark.slow
 def test_death_of_a_worker_is_one_sentence(photographs: Path, tmp_path: Path):
     out = tmp_path / "packed"
     process = start(photographs, out)

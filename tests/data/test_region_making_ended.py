@@ -114,6 +114,7 @@ def finish(folder: Path, path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "num_workers"),
     [
@@ -186,6 +187,7 @@ def test_a_second_signal_is_not_needed_and_does_no_harm(many_photographs: Path, 
     finish(many_photographs, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["one", pytest.param("all", marks=pytest.mark.slow)])
 def test_death_of_a_worker_is_one_sentence(which: str, many_photographs: Path, path: Path):
     with making(many_photographs, path) as process:
@@ -218,6 +220,7 @@ def test_death_of_an_idle_worker_does_not_hang_the_others(tmp_path: Path, path: 
     assert not any(is_running(worker) for worker in workers)
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(many_photographs: Path, path: Path):
     with making(many_photographs, path) as process:
         workers = workers_of(process)

@@ -75,6 +75,7 @@ def test_a_run_leaves_scores_predictions_metrics_and_a_report(scenes, tmp_path):
         assert expected in page
 
 
+@pytest.mark.slow
 def test_predictions_are_scored_by_others_as_here(write_coco, rectangle, tmp_path, capsys):
     """pycocotools reads what was written, with the data set's own file, of pictures that were learned by heart."""
     root = write_coco(train={i: (48, 64) for i in (5, 7)}, annotations=[rectangle(i, 8, 8, 40, 40) for i in (5, 7)])

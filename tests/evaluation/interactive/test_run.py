@@ -121,6 +121,7 @@ def test_what_is_done_is_not_done_again(evaluate: Evaluate, monkeypatch: pytest.
     assert asked == []
 
 
+@pytest.mark.slow
 def test_every_knob_changes_the_results(evaluate: Evaluate):
     quick = {"num_examples": 0, "max_objects": 4, "max_clicks": 2}
     plain = results(evaluate("plain", **quick)[0])
