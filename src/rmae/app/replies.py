@@ -12,7 +12,8 @@ from rmae.app.downloads import File
 from rmae.app.marks import mark_as_json
 from rmae.app.opened_model import OpenedModel
 from rmae.app.session import RegionMaps, Session, patch_at
-from rmae.app.views import draw_attention, draw_overlay, draw_regions, rgba_data_uri
+from rmae.app.views import draw_overlay, draw_regions, rgba_data_uri
+from rmae.visual.heat_maps import draw_heat_map
 from rmae.visual.mask_pictures import mask_colour
 from rmae.visual.pictures import css_colour, jpeg_data_uri
 from rmae.visual.region_statistics import percent, region_areas
@@ -153,7 +154,7 @@ def _attention_pane(session: Session, number: int, model: OpenedModel) -> dict[s
     of_head = f"mean of {model.num_heads} heads" if head is None else f"head {head}"
     kept = f"{percent(float(values.sum()))} of it on patches, the rest on the class token"
     return {
-        "layer": jpeg_data_uri(draw_attention(values, picture.shown)),
+        "layer": jpeg_data_uri(draw_heat_map(values, picture.shown)),
         "caption": f"layer {layer}, {of_head}; {kept}",
         "grid": model.grid,
         "patch": patch,

@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from rmae.app.session import RegionMaps, Session
-from rmae.visual.heat_maps import draw_heat_map
 from rmae.visual.mask_pictures import draw_masks, mask_colour
 from rmae.visual.region_pictures import draw_label_map, stack_by_size
 
@@ -30,11 +29,6 @@ def draw_overlay(session: Session, model: int) -> np.ndarray | None:
         return None
     masks = [answer.pixels(size_hw) for answer in answers if answer is not None]
     return _as_overlay(size_hw, masks, [mask_colour(number) for number in numbers])
-
-
-def draw_attention(values: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """Draw what a patch attends to, one value a patch, over the picture; shape (h, w, 3) uint8."""
-    return draw_heat_map(values, photo)
 
 
 def draw_regions(regions: RegionMaps, label_map: int | None, photo: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -95,10 +96,10 @@ def _read(path: Path, size_hw: tuple[int, int]) -> np.ndarray:
 def _opencv() -> Callable[[np.ndarray], np.ndarray] | None:
     """OpenCV's segmentation, which has a graph of four neighbours and so other labels; None if it is not installed."""
     try:
-        from cv2 import ximgproc  # pyright: ignore[reportAttributeAccessIssue]  # of opencv-contrib alone
+        extras = getattr(import_module("cv2"), "ximgproc", None)  # of opencv-contrib alone
     except ImportError:
         return None
-    return ximgproc.segmentation.createGraphSegmentation(SIGMA, SCALE, SCALE).processImage
+    return None if extras is None else extras.segmentation.createGraphSegmentation(SIGMA, SCALE, SCALE).processImage
 
 
 def _measure_photograph(

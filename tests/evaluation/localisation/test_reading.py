@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -82,8 +83,8 @@ def test_what_cannot_be_read_ends_with_a_sentence(root: Path):
 
 
 @pytest.mark.parametrize("layout", ["coco", "lvis"])
-def test_data_that_are_not_there_are_named(tmp_path: Path, root: Path, layout: str):
-    config = LocaliseConfig(layout=layout)  # pyright: ignore[reportArgumentType]  # one of the two
+def test_data_that_are_not_there_are_named(tmp_path: Path, root: Path, layout: Literal["coco", "lvis"]):
+    config = LocaliseConfig(layout=layout)
     with pytest.raises(ValueError, match=r"the data folder .*nowhere does not exist"):
         open_data(config, tmp_path / "nowhere")
     if layout == "lvis":

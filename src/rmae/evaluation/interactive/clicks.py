@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects, label
+from scipy.ndimage import distance_transform_edt, find_objects
+from skimage.measure import label
 
 from rmae.evaluation.interactive.method import Answer, Click, Method
 
@@ -60,7 +61,7 @@ def next_click(mask_true: np.ndarray, mask_predicted: np.ndarray, *, clicked: np
     errors = ((mask_true & ~mask_predicted, True), (mask_predicted & ~mask_true, False))
     pieces = []
     for error, positive in errors:
-        labels, _ = label(error)  # pyright: ignore[reportGeneralTypeIssues]  # a number where an output is given alone
+        labels = np.asarray(label(error, connectivity=1))
         sizes = np.bincount(labels.ravel())[1:]
         pieces += [(-int(size), not positive, number, labels) for number, size in enumerate(sizes, start=1)]
     pieces.sort(key=_first_three)
