@@ -1,0 +1,150 @@
+"""From a table and a budget to the commands that answer it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, assert_never
+
+from rmae.evaluation.presets import Task
+from rmae.reproduction.arms import Arm, Source
+from rmae.reproduction.budgets import Budget, Datasets, SceneNumbers
+from rmae.reproduction.flags import Flags, as_arguments
+from rmae.reproduction.piece import Piece
+from rmae.reproduction.tables import Table
+
+_REGIONS_NEED: dict[Source, Source] = {"random": "fh"}
+"""Sources that look up what another one has made."""
+_PRESETS = {"mae": "mae-coco-vit-b", "rae": "rae-coco-vit-b-fh", "rmae": "rmae-coco-vit-b-fh"}
+"""The paper's run for each task, which budgets and arms change."""
+
+
+class CutOuts(NamedTuple):
+    """Folders to compose scenes from."""
+
+    cut_outs: Path
+    """Pictures with alpha, in a folder for each class."""
+    photographs: Path
+    """What they are laid on."""
+    classes: tuple[str, ...]
+    """Folders to take; none = all with enough pictures."""
+
+
+def plan(
+    table: Table, budget: Budget, *, seeds: Sequence[int], tasks: Sequence[Task], cut_outs: CutOuts | None
+) -> tuple[Piece, ...]:
+    """List the pieces of a table, those that are needed first.
+
+    Args:
+        table: What is compared.
+        budget: How much of it.
+        seeds: Seeds of pre-training and evaluation.
+        tasks: What the encoders are put to.
+        cut_outs: What scenes are composed from; None = they are drawn. Only where the budget has scenes.
+
+    Returns:
+        Pieces in an order in which they can be run one by one: data, regions, and then seed by seed each pre-training
+        with its evaluations, so that what is there after the first seed is a whole table already.
+    """
+    pieces = {piece.name: piece for piece in _shared(table, budget, tasks, cut_outs)}
+    made = frozenset(pieces)
+    for seed in seeds:
+        for arm in table.arms:
+            for piece in _of_arm(arm, budget, seed, tasks, made):
+                pieces[piece.name] = piece
+    return tuple(pieces.values())
+
+
+def tasks_of(arm: Arm, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """The tasks that an arm can be put to."""
+    return tuple(task for task in tasks if arm.has_region_branch or task != "interactive")
+
+
+def pretraining(arm: Arm, seed: int) -> str:
+    """Name of the piece that pre-trains an arm, and of its folder."""
+    return f"pretrain/{arm.name}/seed_{seed}"
+
+
+def evaluation(task: Task, arm: Arm, seed: int) -> str:
+    """Name of the piece that puts an arm to a task, and of its folder."""
+    return f"{task}/{arm.name}/seed_{seed}"
+
+
+def _shared(table: Table, budget: Budget, tasks: Sequence[Task], cut_outs: CutOuts | None) -> Iterator[Piece]:
+    """Data and regions."""
+    if budget.scenes is not None:
+        yield from _scenes(budget.scenes, budget.data, tasks, cut_outs)
+    asked = {arm.source for arm in table.arms if arm.source is not None}
+    for source in budget.sources:  # in this order, since one of them looks up another
+        if source in asked | {_REGIONS_NEED[each] for each in asked if each in _REGIONS_NEED}:
+            yield _regions(source, budget)
+
+
+def _scenes(numbers: SceneNumbers, data: Datasets, tasks: Sequence[Task], cut_outs: CutOuts | None) -> Iterator[Piece]:
+    origin: Flags = {}
+    if cut_outs is not None:
+        origin = {"cut_outs": str(cut_outs.cut_outs), "photographs": str(cut_outs.photographs)}
+        if cut_outs.classes:
+            origin = {**origin, "classes": cut_outs.classes}
+    sets: dict[str, Flags] = {
+        data.images: {"num_train": numbers.train, "num_val": numbers.val},
+        # The first scenes of a larger set are the smaller set, so these are among those that are pre-trained on.
+        data.annotated: {"num_train": numbers.labelled, "num_val": numbers.val},
+        data.classes: {"num_train": numbers.classified, "num_val": numbers.classified_val, "layout": "imagenet"},
+    }
+    needed = {data.images, *(data.of(task) for task in tasks)}
+    for name, flags in sets.items():
+        if name in needed:
+            arguments = ("scenes", name, *as_arguments({**flags, "img_size": numbers.side, **origin}))
+            yield Piece(name, arguments, (), name, resumable=False)
+
+
+def _regions(source: Source, budget: Budget) -> Piece:
+    words = budget.sources[source].format(annotations=f"{budget.data.images}/annotations")
+    store = _store(source)
+    needs = [budget.data.images] if budget.scenes is not None else []
+    if source in _REGIONS_NEED:
+        needs.append(_store(_REGIONS_NEED[source]))
+    arguments = ("regions", "make", budget.data.images, store, "--source", words)
+    return Piece(store, (*arguments, *as_arguments(budget.regions)), tuple(needs), store, resumable=False)
+
+
+def _store(source: Source) -> str:
+    return f"regions/{source}.regions"
+
+
+def _of_arm(arm: Arm, budget: Budget, seed: int, tasks: Sequence[Task], made: frozenset[str]) -> Iterator[Piece]:
+    """Pre-training, and every task."""
+    encoder, trained = "scratch", ()
+    if arm.task is not None:
+        encoder = pretraining(arm, seed)
+        trained = (encoder,)
+        yield _pretrain(arm, budget, seed, made)
+    for task in tasks_of(arm, tasks):
+        data = budget.data.of(task)
+        name = evaluation(task, arm, seed)
+        given: Flags = {"data": data, "out": name, "seed": seed}
+        arguments = ("evaluate", task, encoder, *as_arguments({**budget.tasks[task], **given}))
+        yield Piece(name, arguments, (*trained, *made & {data}), name, resumable=True)
+
+
+def _pretrain(arm: Arm, budget: Budget, seed: int, made: frozenset[str]) -> Piece:
+    assert arm.task is not None
+    name, data = pretraining(arm, seed), budget.data.images
+    regions, needs = "none", [data]
+    if arm.source is not None:
+        regions = f"stored --path {_store(arm.source)}"
+        needs.append(_store(arm.source))
+    length, flags = arm.length, arm.flags
+    match arm.control:
+        case "parameters":
+            flags = budget.wider_decoder
+        case "time":
+            length = budget.mae_time
+        case None:
+            pass
+        case _:
+            assert_never(arm.control)
+    given: Flags = {
+        "regions": regions, "epochs": budget.epochs * length, "seed": seed, "data": data, "out": name
+    }  # fmt: skip
+    arguments = ("pretrain", _PRESETS[arm.task], *as_arguments({**budget.pretrain, **flags, **given}))
+    return Piece(name, arguments, tuple(need for need in needs if need in made), name, resumable=True)

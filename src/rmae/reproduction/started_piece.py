@@ -1,0 +1,102 @@
+"""A piece at work in a process of its own."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rmae.reproduction import tied_to_parent
+from rmae.reproduction.earlier_starts import make_ready, seconds_before
+from rmae.reproduction.piece import Piece
+from rmae.reproduction.piece_record import PieceRecord, write_record
+
+_SECONDS_BETWEEN_RECORDS = 5.0
+_MOST_BYTES = 65536  # of a log that are looked through for its last line
+
+
+class StartedPiece:
+    """A piece that was started, from nothing or from where earlier starts left it.
+
+    It has a session of its own, so that Ctrl-C, which a terminal sends to all processes in it, is left to the runner.
+    Whatever it says is added to `logs/NAME.log`.
+
+    Args:
+        piece: One that is not done.
+        workspace: The folder in which its command runs.
+        gpu: Its `CUDA_VISIBLE_DEVICES`; None = this process's.
+        lock: Descriptor of a locked file, to be kept open as long as the piece lives.
+    """
+
+    def __init__(self, piece: Piece, workspace: Path, *, gpu: str | None, lock: int) -> None:
+        self.piece = piece
+        self._workspace = workspace
+        self._seconds_before = seconds_before(piece, workspace)
+        arguments = make_ready(piece, workspace)
+        self.goes_on = arguments != piece.arguments
+        """Whether it takes up what an earlier start has begun."""
+        self.log = workspace / "logs" / f"{piece.name}.log"
+        """Everything that it has said, in this start and in those before."""
+        self._began = self._recorded = time.monotonic()
+        self._record(finished=False)  # first, so that nothing in the workspace is without a record
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            log.write(f"$ rmae {shlex.join(arguments)}\n".encode())
+            self._said_before = log.tell()
+            # -P: nothing in the workspace is taken for a module.
+            command = [sys.executable, "-P", "-m", "rmae", *arguments]
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", tied_to_parent.__file__, str(os.getpid()), *command],
+                cwd=workspace,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"} | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, over all its starts."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def ended(self) -> int | None:
+        """Its exit code, of a signal the negative number, or None while it runs; to be asked every now and then."""
+        if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() - self._recorded >= _SECONDS_BETWEEN_RECORDS:
+                self._record(finished=False)  # a runner that is killed cannot
+            return None
+        code = self._bury()
+        self._record(finished=code == 0)
+        return code
+
+    def ask_to_stop(self) -> None:
+        """Ask it to save its state and to end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once, whatever state it and the disk are in."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self._bury()
+
+    def last_line(self) -> str:
+        """The last line that it has said since its start, or nothing."""
+        with self.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._said_before, end - _MOST_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def _bury(self) -> int:
+        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        # Until it is waited for, its group cannot be anybody else's. Its own children must not live on.
+        os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def _record(self, *, finished: bool) -> None:
+        self._recorded = time.monotonic()
+        write_record(self._workspace, self.piece.name, PieceRecord(self.piece.arguments, self.seconds, finished))
