@@ -49,15 +49,20 @@ if TYPE_CHECKING:
     from rmae.regions.slic import Slic
     from rmae.regions.source import RegionSource
     from rmae.regions.stored import Stored
+    from rmae.reproduction.plan import CutOutFolders
+    from rmae.reproduction.reproduce import reproduce, reproduce_commands
     from rmae.runs import pretrain, report
     from rmae.scenes.class_layout import make_class_scenes
     from rmae.scenes.coco_layout import make_scenes
+    from rmae.scenes.cut_out_files import read_cut_outs
+    from rmae.scenes.cut_out_scenes import make_cut_out_classes, make_cut_out_scenes
     from rmae.training.finite import NonFiniteError
     from rmae.visualize_runs import visualize
 
 _HOMES = {
     "CocoInstances": "rmae.regions.coco_instances",
     "CocoPanoptic": "rmae.regions.coco_panoptic",
+    "CutOutFolders": "rmae.reproduction.plan",
     "DataConfig": "rmae.config",
     "DetectConfig": "rmae.config",
     "EncoderConfig": "rmae.config",
@@ -108,28 +113,34 @@ _HOMES = {
     "from_reference": "rmae.models.reference",
     "load": "rmae.models.weights",
     "make_class_scenes": "rmae.scenes.class_layout",
+    "make_cut_out_classes": "rmae.scenes.cut_out_scenes",
+    "make_cut_out_scenes": "rmae.scenes.cut_out_scenes",
     "make_regions": "rmae.region_runs",
     "make_scenes": "rmae.scenes.coco_layout",
     "pack": "rmae.pack_runs",
     "preset": "rmae.presets",
     "pretrain": "rmae.runs",
     "pretrain_losses": "rmae.models.losses",
+    "read_cut_outs": "rmae.scenes.cut_out_files",
     "report": "rmae.runs",
+    "reproduce": "rmae.reproduction.reproduce",
+    "reproduce_commands": "rmae.reproduction.reproduce",
     "resize": "rmae.models.resizing",
     "serve": "rmae.app.server",
     "show_regions": "rmae.region_runs",
     "visualize": "rmae.visualize_runs",
 }
 __all__ = [
-    "PRESETS", "CocoInstances", "CocoPanoptic", "DataConfig", "DetectConfig", "EncoderConfig", "Evaluation",
-    "Felzenszwalb", "FinetuneConfig", "Grid", "ImageEmbedding", "Inside", "InteractiveConfig", "KnnConfig",
-    "LinearConfig", "Live", "LocaliseConfig", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
+    "PRESETS", "CocoInstances", "CocoPanoptic", "CutOutFolders", "DataConfig", "DetectConfig", "EncoderConfig",
+    "Evaluation", "Felzenszwalb", "FinetuneConfig", "Grid", "ImageEmbedding", "Inside", "InteractiveConfig",
+    "KnnConfig", "LinearConfig", "Live", "LocaliseConfig", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
     "NonFiniteError", "ObjectMask", "OptimizerConfig", "PretrainConfig", "PretrainOutput", "Prompt", "RandomMasks",
     "ReadingConfig", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "SegmentConfig", "Segmenter", "Slic",
-    "Stopped", "Stored", "TrainingStopped", "VisualizeConfig", "build_model", "encode", "evaluate",
-    "evaluation_preset", "export_detectron2", "export_reference", "export_timm", "export_transformers", "felzenszwalb",
-    "from_reference", "load", "make_class_scenes", "make_regions", "make_scenes", "pack", "preset", "pretrain",
-    "pretrain_losses", "report", "resize", "serve", "show_regions", "visualize",
+    "Stopped", "Stored", "TrainingStopped", "VisualizeConfig", "build_model", "encode", "evaluate", "evaluation_preset",
+    "export_detectron2", "export_reference", "export_timm", "export_transformers", "felzenszwalb", "from_reference",
+    "load", "make_class_scenes", "make_cut_out_classes", "make_cut_out_scenes", "make_regions", "make_scenes", "pack",
+    "preset", "pretrain", "pretrain_losses", "read_cut_outs", "report", "reproduce", "reproduce_commands", "resize",
+    "serve", "show_regions", "visualize",
 ]  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def split(request: pytest.FixtureRequest) -> str:
 
 def test_the_files_are_those_of_coco(made: Path):
     assert {path.name for path in made.iterdir()} == {
-        "annotations", "train2017", "val2017", "panoptic_train2017", "panoptic_val2017",
+        "annotations", "train2017", "val2017", "panoptic_train2017", "panoptic_val2017", "semantic_train2017",
+        "semantic_val2017",
     }  # fmt: skip
     assert len(list_images(made).names) == NUM["train"]
     assert len(list_all_images(made).names) == sum(NUM.values())
@@ -98,6 +100,17 @@ def test_segments_are_the_instances_and_the_ground(made: Path, split: str):
         np.testing.assert_array_equal(ids == ground["id"], scene.label_map == -1)
         assert (ground["category_id"], ground["area"]) == (GROUND_CATEGORY, (scene.label_map == -1).sum())
         assert sum(segment["area"] for segment in annotation["segments_info"]) == np.prod(SIZE_HW)
+
+
+def test_a_byte_a_pixel_tells_the_class(made: Path, split: str):
+    for index, path in enumerate(sorted((made / f"semantic_{split}2017").iterdir())):
+        scene = drawn(split, index)
+        with Image.open(path) as image:
+            assert image.mode == "L"
+            found = np.asarray(image)
+        np.testing.assert_array_equal(found == 0, scene.label_map == -1)
+        for label, class_ in enumerate(scene.classes):
+            assert (found[scene.label_map == label] == 1 + class_).all()
 
 
 def test_our_own_readers_find_the_same(made: Path, split: str):
@@ -155,11 +168,21 @@ def test_the_same_arguments_give_the_same_bytes(made: Path, tmp_path: Path):
     assert contents(again) == contents(made)
 
 
+def test_a_seed_draws_what_it_always_did(made: Path):
+    """If this is to change, `DRAWING_VERSION` is to go up."""
+    digests = [
+        hashlib.sha256((made / "annotations" / f"{kind}_{split}2017.json").read_bytes()).hexdigest()[:16]
+        for kind in ("instances", "panoptic")
+        for split in NUM
+    ]
+    assert digests == ["d997cd4c0465003c", "8451e0834e15a55a", "0f150da1f0a235e1", "83c3fd250d9a7b45"]
+
+
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(made: Path, tmp_path: Path):
     small = rmae.make_scenes(tmp_path / "small", num_train=3, num_val=2, size_hw=SIZE_HW, seed=SEED)
     of_small, of_large = contents(small), contents(made)
     pngs = [name for name in of_small if name.endswith(".png")]
-    assert len(pngs) == 2 * (3 + 2)
+    assert len(pngs) == 3 * (3 + 2)
     assert all(of_small[name] == of_large[name] for name in pngs)
     for kind in ("instances", "panoptic"):
         few, many = (read(folder, f"{kind}_val")["annotations"] for folder in (small, made))

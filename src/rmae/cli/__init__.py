@@ -47,7 +47,12 @@ _COMMANDS = {
         "pack",
         "take fewer processes (--num-workers)",
     ),
-    "scenes": _Command("Draw scenes with exact truth: data to evaluate on without a download.", "scenes", "scenes"),
+    "scenes": _Command(
+        "Draw scenes with exact truth, or compose them of photographic cut-outs: data to train and evaluate on.",
+        "scenes",
+        "scenes",
+        "take fewer processes (--num-workers)",
+    ),
     "evaluate knn": _Command(
         "Classify pictures by their nearest neighbours in an encoder's features.", "evaluate", "knn", _LESS_AT_ONCE
     ),
@@ -88,6 +93,13 @@ _COMMANDS = {
     "export reference": _Command(
         "Write all weights by the names of the published MAE and R-MAE code.", "export", "reference"
     ),
+    "reproduce": _Command(
+        "Run the paper's tables again, with seeds and controls, on any budget.",
+        "reproduce",
+        "reproduce",
+        "take fewer pieces at a time (--jobs)",
+    ),
+    "results": _Command("Write the page about reproduced tables from their records.", "results", "results"),
     "benchmark regions": _Command(
         "Measure the making of regions beside scikit-image's.", "benchmark_regions", "benchmark_regions"
     ),
@@ -108,6 +120,12 @@ _COMMANDS = {
         "benchmark_data",
         "benchmark_data",
         "take a smaller --batch-size",
+    ),
+    "benchmark scenes": _Command(
+        "Measure how fast scenes of photographic cut-outs are composed and written.",
+        "benchmark_scenes",
+        "benchmark_scenes",
+        "take a smaller --img-size or --num-scenes",
     ),
     "benchmark train": _Command(
         "Time training steps beside MAE's, compiled or not, on real and synthetic data.",

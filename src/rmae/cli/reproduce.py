@@ -8,7 +8,7 @@ from rmae.cli.parsing import UsageError, parse, suggest
 
 if TYPE_CHECKING:
     from rmae.evaluation.presets import Task
-    from rmae.reproduction.plan import CutOuts
+    from rmae.reproduction.plan import CutOutFolders
 
 
 def reproduce(arguments: list[str]) -> None:
@@ -82,8 +82,8 @@ def reproduce(arguments: list[str]) -> None:
     print(f"page: {record.with_name('results.md')}")
 
 
-def _cut_outs(cut_outs: Path | None, photographs: Path | None, classes: tuple[str, ...]) -> "CutOuts | None":
-    from rmae.reproduction.plan import CutOuts
+def _cut_outs(cut_outs: Path | None, photographs: Path | None, classes: tuple[str, ...]) -> "CutOutFolders | None":
+    from rmae.reproduction.plan import CutOutFolders
 
     if cut_outs is None or photographs is None:
         if cut_outs is not None:
@@ -96,7 +96,7 @@ def _cut_outs(cut_outs: Path | None, photographs: Path | None, classes: tuple[st
     for folder in (cut_outs, photographs):
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}")
-    return CutOuts(cut_outs, photographs, classes)
+    return CutOutFolders(cut_outs, photographs, classes)
 
 
 def _tasks(words: tuple[str, ...]) -> "tuple[Task, ...]":

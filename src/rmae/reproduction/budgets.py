@@ -110,7 +110,7 @@ _TINY_ENCODER: Flags = {"img_size": 96, "scratch_size": "micro", "scratch_patch_
 _TINY = Budget(
     words="Scenes of 96 pixels and an encoder of a million parameters, for two CPU cores.",
     data=_SCENE_SETS,
-    scenes=SceneNumbers(side=96, train=4000, labelled=400, val=200, classified=1200, classified_val=300),
+    scenes=SceneNumbers(side=96, train=4000, labelled=300, val=200, classified=1200, classified_val=300),
     epochs=12,
     pretrain={
         "size": "micro",

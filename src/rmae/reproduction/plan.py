@@ -17,7 +17,7 @@ _PRESETS = {"mae": "mae-coco-vit-b", "rae": "rae-coco-vit-b-fh", "rmae": "rmae-c
 """The paper's run for each task, which budgets and arms change."""
 
 
-class CutOuts(NamedTuple):
+class CutOutFolders(NamedTuple):
     """Folders to compose scenes from."""
 
     cut_outs: Path
@@ -29,7 +29,7 @@ class CutOuts(NamedTuple):
 
 
 def plan(
-    table: Table, budget: Budget, *, seeds: Sequence[int], tasks: Sequence[Task], cut_outs: CutOuts | None
+    table: Table, budget: Budget, *, seeds: Sequence[int], tasks: Sequence[Task], cut_outs: CutOutFolders | None
 ) -> tuple[Piece, ...]:
     """List the pieces of a table, those that are needed first.
 
@@ -68,7 +68,7 @@ def evaluation(task: Task, arm: Arm, seed: int) -> str:
     return f"{task}/{arm.name}/seed_{seed}"
 
 
-def _shared(table: Table, budget: Budget, tasks: Sequence[Task], cut_outs: CutOuts | None) -> Iterator[Piece]:
+def _shared(table: Table, budget: Budget, tasks: Sequence[Task], cut_outs: CutOutFolders | None) -> Iterator[Piece]:
     """Data and regions."""
     if budget.scenes is not None:
         yield from _scenes(budget.scenes, budget.data, tasks, cut_outs)
@@ -78,7 +78,9 @@ def _shared(table: Table, budget: Budget, tasks: Sequence[Task], cut_outs: CutOu
             yield _regions(source, budget)
 
 
-def _scenes(numbers: SceneNumbers, data: Datasets, tasks: Sequence[Task], cut_outs: CutOuts | None) -> Iterator[Piece]:
+def _scenes(
+    numbers: SceneNumbers, data: Datasets, tasks: Sequence[Task], cut_outs: CutOutFolders | None
+) -> Iterator[Piece]:
     origin: Flags = {}
     if cut_outs is not None:
         origin = {"cut_outs": str(cut_outs.cut_outs), "photographs": str(cut_outs.photographs)}

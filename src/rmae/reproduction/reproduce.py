@@ -8,7 +8,7 @@ from pathlib import Path
 from rmae.evaluation.presets import Task
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.gathering import gather
-from rmae.reproduction.plan import CutOuts, plan
+from rmae.reproduction.plan import CutOutFolders, plan
 from rmae.reproduction.record import DataRecord, write_record
 from rmae.reproduction.results import write_results
 from rmae.reproduction.running import run_pieces, seconds_of
@@ -22,7 +22,7 @@ def reproduce(
     out: str | Path = "runs/reproduce",
     seeds: int = 1,
     also: Sequence[Task] = (),
-    cut_outs: CutOuts | None = None,
+    cut_outs: CutOutFolders | None = None,
     results: str | Path | None = None,
     jobs: int | None = None,
     stop_after: float | None = None,
@@ -91,7 +91,7 @@ def reproduce_commands(
     budget: BudgetName = "paper",
     seeds: int = 1,
     also: Sequence[Task] = (),
-    cut_outs: CutOuts | None = None,
+    cut_outs: CutOutFolders | None = None,
 ) -> Iterator[str]:
     """The commands of a table, a line each for the shell; arguments are those of `reproduce`.
 
@@ -123,12 +123,14 @@ def _seeds(number: int) -> range:
     return range(number)
 
 
-def _absolute(cut_outs: CutOuts) -> CutOuts:
+def _absolute(cut_outs: CutOutFolders) -> CutOutFolders:
     """The same from any folder, since commands run in the workspace."""
     return cut_outs._replace(cut_outs=cut_outs.cut_outs.resolve(), photographs=cut_outs.photographs.resolve())
 
 
-def _command(table: Letter, budget: BudgetName, seeds: int, also: Sequence[Task], cut_outs: CutOuts | None) -> str:
+def _command(
+    table: Letter, budget: BudgetName, seeds: int, also: Sequence[Task], cut_outs: CutOutFolders | None
+) -> str:
     """What makes the record again, as it was asked for; what does not change it is left out."""
     words = ["rmae", "reproduce", table, "--budget", budget, "--seeds", str(seeds)]
     if also:
@@ -140,7 +142,7 @@ def _command(table: Letter, budget: BudgetName, seeds: int, also: Sequence[Task]
     return shlex.join(words)
 
 
-def _describe(budget: Budget, workspace: Path, cut_outs: CutOuts | None) -> DataRecord:
+def _describe(budget: Budget, workspace: Path, cut_outs: CutOutFolders | None) -> DataRecord:
     """The scenes, as they were made."""
     scenes = budget.scenes
     assert scenes is not None

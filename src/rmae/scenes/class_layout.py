@@ -44,11 +44,7 @@ def make_class_scenes(
         >>> rmae.make_class_scenes("shape-classes", num_train=60, num_val=15)  # doctest: +SKIP
     """
     scenes = SceneSet(num_train=num_train, num_val=num_val, size_hw=size_hw, seed=seed, by_shape_alone=by_shape_alone)
-    for split in SPLITS:
-        if scenes.num(split) < len(SHAPES):
-            raise ValueError(
-                f"num_{split} is {scenes.num(split)}; it must be at least {len(SHAPES)}, a picture of each class"
-            )
+    scenes.check_classes(len(SHAPES))
     out = Path(out).resolve()
     with new_folder(out) as folder:
         for split in SPLITS:

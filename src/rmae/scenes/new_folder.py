@@ -1,10 +1,12 @@
 """A folder that is there whole or not at all."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rmae.files import whole_folder
+from rmae.files import flush
 
 
 @contextmanager
@@ -23,5 +25,13 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise ValueError(f"{out} is a file; choose a folder for the scenes")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; choose another folder for the scenes, or delete this one")
-    with whole_folder(out) as folder:
-        yield folder
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        os.sync()  # once for all of the many files: one after the other they take milliseconds each on a busy disk
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    flush(out.parent)

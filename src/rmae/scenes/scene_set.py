@@ -33,8 +33,8 @@ class SceneSet:
     """Height and width in pixels, at least `SMALLEST_SIDE`."""
     seed: int
     """At least 0."""
-    by_shape_alone: bool
-    """Whether colours do not depend on the class."""
+    by_shape_alone: bool = False
+    """Of drawn shapes: whether colours do not depend on the class."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -52,6 +52,14 @@ class SceneSet:
     def num(self, split: Split) -> int:
         """Scenes of a split."""
         return self.num_train if split == "train" else self.num_val
+
+    def check_classes(self, num_classes: int) -> None:
+        """Raise a ValueError unless each split has a picture of each class."""
+        for split in SPLITS:
+            if self.num(split) < num_classes:
+                raise ValueError(
+                    f"num_{split} is {self.num(split)}; it must be at least {num_classes}, a picture of each class"
+                )
 
     def number(self, split: Split, index: int) -> int:
         """Number of a scene, 1 or more, that no other scene of either split has, whatever their numbers are."""
