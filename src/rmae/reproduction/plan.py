@@ -41,15 +41,15 @@ def plan(
         cut_outs: What scenes are composed from; None = they are drawn. Only where the budget has scenes.
 
     Returns:
-        Pieces in an order in which they can be run one by one: data, regions, and then seed by seed each pre-training
-        with its evaluations, so that what is there after the first seed is a whole table already.
+        Pieces in an order in which they can be run one by one: data, regions, and then seed by seed all pre-trainings,
+        those of the last arms first, which tend to take longest, and all evaluations.
     """
     pieces = {piece.name: piece for piece in _shared(table, budget, tasks, cut_outs)}
     made = frozenset(pieces)
     for seed in seeds:
-        for arm in table.arms:
-            for piece in _of_arm(arm, budget, seed, tasks, made):
-                pieces[piece.name] = piece
+        trainings = [_pretrain(arm, budget, seed, made) for arm in reversed(table.arms) if arm.task is not None]
+        evaluations = [_evaluate(arm, task, budget, seed, made) for arm in table.arms for task in tasks_of(arm, tasks)]
+        pieces.update((piece.name, piece) for piece in (*trainings, *evaluations))
     return tuple(pieces.values())
 
 
@@ -113,19 +113,13 @@ def _store(source: Source) -> str:
     return f"regions/{source}.regions"
 
 
-def _of_arm(arm: Arm, budget: Budget, seed: int, tasks: Sequence[Task], made: frozenset[str]) -> Iterator[Piece]:
-    """Pre-training, and every task."""
-    encoder, trained = "scratch", ()
-    if arm.task is not None:
-        encoder = pretraining(arm, seed)
-        trained = (encoder,)
-        yield _pretrain(arm, budget, seed, made)
-    for task in tasks_of(arm, tasks):
-        data = budget.data.of(task)
-        name = evaluation(task, arm, seed)
-        given: Flags = {"data": data, "out": name, "seed": seed}
-        arguments = ("evaluate", task, encoder, *as_arguments({**budget.tasks[task], **given}))
-        yield Piece(name, arguments, (*trained, *made & {data}), name, resumable=True)
+def _evaluate(arm: Arm, task: Task, budget: Budget, seed: int, made: frozenset[str]) -> Piece:
+    encoder = "scratch" if arm.task is None else pretraining(arm, seed)
+    data, name = budget.data.of(task), evaluation(task, arm, seed)
+    given: Flags = {"data": data, "out": name, "seed": seed}
+    arguments = ("evaluate", task, encoder, *as_arguments({**budget.tasks[task], **given}))
+    trained = () if arm.task is None else (encoder,)
+    return Piece(name, arguments, (*trained, *made & {data}), name, resumable=True)
 
 
 def _pretrain(arm: Arm, budget: Budget, seed: int, made: frozenset[str]) -> Piece:
