@@ -42,7 +42,7 @@ def write(folder: Path, table: str, budget: str, *, seeds: int) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "benchmarks" / "reproduce"
+    folder = tmp_path / "runs" / "reproduce" / "results"
     folder.mkdir(parents=True)
     write(folder, "a", "tiny", seeds=3)
     write(folder, "b", "tiny", seeds=1)
@@ -75,8 +75,8 @@ def test_it_writes_a_page_and_its_plots(done: Callable[..., str], folder: Path, 
 
 
 def test_without_out_it_writes_into_the_folder(done: Callable[..., str], folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(folder.parents[1])
-    assert done("results") == "made: benchmarks/reproduce/results.md (a-tiny, b-tiny)\n"
+    monkeypatch.chdir(folder.parents[2])
+    assert done("results") == "made: runs/reproduce/results/results.md (a-tiny, b-tiny)\n"
     assert (folder / "assets" / "results" / "a-tiny.svg").exists()
     assert "[a-tiny.json](a-tiny.json)" in (folder / "results.md").read_text()
 

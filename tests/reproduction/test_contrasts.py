@@ -101,13 +101,24 @@ def test_tiny_deviations_do_not_underflow():
     assert found.low < found.estimate < found.high
 
 
+NOT_DECIDED = {
+    "above": "within noise", "below": "within noise", "equal": "holds", "not above": "holds", None: "within noise"
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("a", "words"),
     [
-        ((0.5, 0.51, 0.52), {"above": "holds", "below": "fails", "equal": "fails", None: "above"}),
-        ((0.1, 0.11, 0.12), {"above": "fails", "below": "holds", "equal": "fails", None: "below"}),
-        ((0.1, 0.31, 0.5), {"above": "within noise", "below": "within noise", "equal": "holds", None: "within noise"}),
-        ((0.3, 0.3, 0.3), {"above": "within noise", "below": "within noise", "equal": "holds", None: "within noise"}),
+        (
+            (0.5, 0.51, 0.52),
+            {"above": "holds", "below": "fails", "equal": "fails", "not above": "fails", None: "above"},
+        ),
+        (
+            (0.1, 0.11, 0.12),
+            {"above": "fails", "below": "holds", "equal": "fails", "not above": "holds", None: "below"},
+        ),
+        ((0.1, 0.31, 0.5), NOT_DECIDED),
+        ((0.3, 0.3, 0.3), NOT_DECIDED),
     ],
 )
 def test_verdicts(a: tuple[float, ...], words: dict[Any, str]):
@@ -156,7 +167,7 @@ def test_claims_that_cannot_be_judged_are_refused():
             ValueError, match=r"^the contrast of 'a beside b' needs coefficients that are neither 0 nor"
         ):
             claim("above", **contrast)
-    with pytest.raises(ValueError, match=r"^'a beside b' expects 'better'; it may be above, below, equal$"):
+    with pytest.raises(ValueError, match=r"^'a beside b' expects 'better'; it may be above, below, equal, not above$"):
         claim("better", a=1)
     with pytest.raises(ValueError, match=r"^'w' is about no score; name at least one$"):
         Claim(contrast={"a": 1}, scores=(), expected=None, words="w", source="")

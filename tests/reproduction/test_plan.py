@@ -11,13 +11,14 @@ import torch
 from rmae.bench.macs import count_macs
 from rmae.cli import run
 from rmae.config import ModelConfig
+from rmae.evaluation.presets import Task
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.reproduction.arms import MAE, RMAE, Arm
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.flags import as_arguments
 from rmae.reproduction.gathering import SCORES
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.plan import CutOutFolders, plan
+from rmae.reproduction.plan import CutOutFolders, own_flags, plan
 from rmae.reproduction.reproduce import choose_tasks
 from rmae.reproduction.tables import TABLES, Letter
 
@@ -25,10 +26,15 @@ CASES = [(letter, name) for letter in TABLES for name in BUDGETS]
 
 
 def pieces_of(
-    letter: Letter, name: BudgetName, *, seeds: int = 1, cut_outs: CutOutFolders | None = None
+    letter: Letter,
+    name: BudgetName,
+    *,
+    seeds: int = 1,
+    also: tuple[Task, ...] = (),
+    cut_outs: CutOutFolders | None = None,
 ) -> tuple[Piece, ...]:
     table, budget = TABLES[letter], BUDGETS[name]
-    return plan(table, budget, seeds=range(seeds), tasks=choose_tasks(table, budget, ()), cut_outs=cut_outs)
+    return plan(table, budget, seeds=range(seeds), tasks=choose_tasks(table, budget, also), cut_outs=cut_outs)
 
 
 def model_of(arm: Arm, budget: Budget) -> ModelConfig:
@@ -58,7 +64,9 @@ def test_every_command_is_one_that_rmae_takes(
 ) -> None:
     # In an empty folder a command that is right in itself fails for want of its data.
     monkeypatch.chdir(tmp_path)
-    for piece in pieces_of(letter, name, cut_outs=CutOutFolders(Path("cut-outs"), Path("photographs"), ("cats",))):
+    cut_outs = CutOutFolders(Path("cut-outs"), Path("photographs"), ("cats",))
+    also: tuple[Task, ...] = ("detect", "linear") if letter == "a" else ()
+    for piece in pieces_of(letter, name, also=also, cut_outs=cut_outs):
         assert run(piece.arguments) == 1, shlex.join(piece.arguments)
         said = capsys.readouterr().err
         missing = "the folder of cut-outs" if piece.arguments[0] == "scenes" else "the data folder"
@@ -107,6 +115,19 @@ def test_the_control_of_time_does_as_much_arithmetic_as_an_rmae(name: BudgetName
     macs = [count_macs(model_of(arm, BUDGETS[name])) for arm in (MAE, RMAE)]
     mae, rmae = (each.forward + each.backward for each in macs)
     assert BUDGETS[name].mae_time == pytest.approx(rmae / mae, rel=0.01)
+
+
+def test_what_sets_an_arm_apart_is_told() -> None:
+    arms = {arm.name: arm for table in TABLES.values() for arm in table.arms}
+    told = {name: shlex.join(as_arguments(own_flags(arm, BUDGETS["tiny"]))) for name, arm in arms.items()}
+    assert {name for name, flags in told.items() if not flags} == {"scratch", "mae", "rae", "rmae"}
+    assert told["mae_parameters"] == "--decoder-embed-dim 124"
+    assert told["mae_time"] == "--epochs 18"
+    assert told["rmae_half"] == "--epochs 6"
+    assert told["rmae_l2"] == "--region-loss l2"
+    assert told["rae_instances"] == (
+        "--regions 'coco-instances --annotations scenes/annotations/instances_train2017.json'"
+    )
 
 
 def test_an_evaluation_waits_for_its_encoder_and_its_data() -> None:

@@ -9,9 +9,11 @@ from typing import cast
 import pytest
 
 from rmae.cli import run
-from rmae.reproduction.budgets import BUDGETS, Budget, SceneNumbers
+from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName, SceneNumbers
+from rmae.reproduction.plan import CutOutFolders
 from rmae.reproduction.record import read_record
-from rmae.reproduction.reproduce import reproduce
+from rmae.reproduction.reproduce import reproduce, reproduce_commands
+from rmae.reproduction.tables import Letter
 
 FEW = SceneNumbers(side=96, train=24, labelled=8, val=6, classified=12, classified_val=6)
 LEAST = {"updates": 2, "batch_size": 4, "log_every": 1}
@@ -84,12 +86,43 @@ def test_what_is_done_is_not_done_again(record: Path, capsys: pytest.CaptureFixt
 def test_the_budget_paper_is_printed_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["reproduce", "e", "--budget", "paper", "--out", str(tmp_path / "out"), "--seeds", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "rmae regions make coco regions/fh.regions --source 'felzenszwalb --scales 500 1000 1500'" in lines
+    source = "--source 'felzenszwalb --scales 500 1000 1500' --subsets train2017 val2017"
+    assert f"rmae regions make coco regions/fh.regions {source}" in lines
     assert sum(line.startswith("rmae pretrain rmae-coco-vit-b-fh") for line in lines) == 8
     assert sum("--feeding none" in line for line in lines) == 2
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="print its commands"):
         reproduce("e", budget="paper", out=tmp_path)
+    with pytest.raises(ValueError, match=r"the budget paper is for data sets that you have, .*; leave out cut-outs"):
+        list(reproduce_commands("e", cut_outs=CutOutFolders(tmp_path, tmp_path)))
+
+
+def test_a_dry_run_prints_all_commands_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["reproduce", "a", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "rmae scenes scenes --num-train 4000 --num-val 200 --img-size 96"
+    assert len(lines) == 21
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_no_page_can_be_written_about_is_told_before_the_work(tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    with pytest.raises(ValueError, match=r"other\.json is no reproduced table"):
+        reproduce("a", out=tmp_path / "out", results=tmp_path)
+    with pytest.raises(ValueError, match=r"other\.json is a file; choose a folder for records and page"):
+        reproduce("a", out=tmp_path / "out", results=other)
+    assert not (tmp_path / "out").exists()
+
+
+def test_tables_and_budgets_that_there_are_not_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no table 'z'; there are a, b, "):
+        reproduce(cast("Letter", "z"), out=tmp_path)
+    with pytest.raises(ValueError, match="there is no budget 'large'; there are tiny, small, paper"):
+        reproduce("a", budget=cast("BudgetName", "large"), out=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Running the paper's tables again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -9,6 +9,22 @@ from rmae.cli.parsing import UsageError, parse, suggest
 if TYPE_CHECKING:
     from rmae.evaluation.presets import Task
     from rmae.reproduction.plan import CutOutFolders
+
+
+@dataclass(frozen=True, kw_only=True)
+class Working:
+    """Where and how it is run; only the last one matters where commands are printed."""
+
+    out: Path = Path("runs/reproduce")
+    """Folder to work in; commands, logs and models of a budget are in a folder of its name."""
+    results: Path | None = None
+    """Folder for records and the page; None = results in --out."""
+    jobs: int | None = None
+    """Most commands at a time, at least 1; None = one a GPU or, on CPUs, one a core."""
+    stop_after: float | None = None
+    """Minutes after which to stop with everything saved, above 0; None = go on to the end."""
+    dry_run: bool = False
+    """Print the commands, to be run one after the other in one folder, and run none."""
 
 
 def reproduce(arguments: list[str]) -> None:
@@ -33,7 +49,7 @@ def reproduce(arguments: list[str]) -> None:
         """Which one, as above."""
         budget: Literal["tiny", "small", "paper"] = "tiny"
         """tiny = scenes and two CPU cores, small = scenes and one GPU.
-        paper = print the commands for COCO, ImageNet and ADE20K."""
+        paper = print the commands for a folder that has coco, imagenet and ade20k in it."""
         seeds: int = 1
         """Seeds of pre-training and evaluation, at least 1; three or more give intervals and verdicts."""
         also: Annotated[tuple[str, ...], tyro.conf.arg(name="with")] = ()
@@ -44,24 +60,15 @@ def reproduce(arguments: list[str]) -> None:
         """Folder of photographs to lay cut-outs on; given with --cut-outs."""
         classes: tuple[str, ...] = ()
         """Classes of cut-outs to take; none given = all with enough pictures."""
-        out: Path = Path("runs/reproduce")
-        """Folder to work in; commands, logs and models of a budget are in a folder of its name."""
-        results: Path | None = None
-        """Folder for records and the page; None = results in --out."""
-        jobs: int | None = None
-        """Most commands at a time, at least 1; None = one a GPU or, where there is none, one a core."""
-        stop_after: float | None = None
-        """Minutes after which to stop with everything saved, above 0; None = go on to the end."""
-        dry_run: bool = False
-        """Print the commands and run none."""
+        working: Working = field(default_factory=Working)
 
     chosen = parse(ReproduceArguments, "reproduce", arguments)
     cut_outs = _cut_outs(chosen.cut_outs, chosen.photographs, chosen.classes)
 
     from rmae.reproduction import reproduce as reproduction
 
-    also = _tasks(chosen.also)
-    if chosen.dry_run or chosen.budget == "paper":
+    also, working = _tasks(chosen.also), chosen.working
+    if working.dry_run or chosen.budget == "paper":
         for line in reproduction.reproduce_commands(
             chosen.table, budget=chosen.budget, seeds=chosen.seeds, also=also, cut_outs=cut_outs
         ):
@@ -70,13 +77,13 @@ def reproduce(arguments: list[str]) -> None:
     record = reproduction.reproduce(
         chosen.table,
         budget=chosen.budget,
-        out=chosen.out,
+        out=working.out,
         seeds=chosen.seeds,
         also=also,
         cut_outs=cut_outs,
-        results=chosen.results,
-        jobs=chosen.jobs,
-        stop_after=None if chosen.stop_after is None else 60 * chosen.stop_after,
+        results=working.results,
+        jobs=working.jobs,
+        stop_after=None if working.stop_after is None else 60 * working.stop_after,
     )
     print(f"record: {record}")
     print(f"page: {record.with_name('results.md')}")

@@ -21,7 +21,9 @@ def results(arguments: list[str]) -> None:
         FOLDER/a-tiny.md where there is a record FOLDER/a-tiny.json, and FOLDER/reading.md at its top.
         """
 
-        folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[FOLDER]")] = Path("benchmarks/reproduce")
+        folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[FOLDER]")] = Path(
+            "runs/reproduce/results"
+        )
         """Folder of the records."""
         out: Path | None = None
         """Page to write, Markdown; None = FOLDER/results.md. Plots go to assets/results/ beside a page results.md."""

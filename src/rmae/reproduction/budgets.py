@@ -83,6 +83,11 @@ class Budget:
     left_out: tuple[Task, ...] = ()
     """Tasks that are done only if they are asked for."""
 
+    @property
+    def is_for_cpus(self) -> bool:
+        """Whether nothing is run on a GPU, even if there is one."""
+        return self.pretrain.get("accelerator") == "cpu"
+
 
 _TRUTH: Mapping[Source, str] = {
     "instances": "coco-instances --annotations {annotations}/instances_train2017.json",
@@ -103,7 +108,7 @@ def _felzenszwalb(fine: int, middle: int, coarse: int) -> Mapping[Source, str]:
 
 _SCENE_SETS = Datasets(images="scenes", annotated="labelled", segmented="labelled", classes="classes")
 
-# A process a piece and a thread a process: two cores do two pieces at a time, and every machine computes the same.
+# A process a piece and a thread a process: two cores do two pieces at a time, and how many there are does not show.
 _ONE_THREAD: Flags = {"num_workers": 0, "num_threads": 1, "accelerator": "cpu"}
 _TINY_ENCODER: Flags = {"img_size": 96, "scratch_size": "micro", "scratch_patch_size": 12}
 
@@ -179,6 +184,7 @@ _SMALL = Budget(
         "segment": {
             "updates": 2000,
             "batch_size": 32,
+            "base_lr": 8e-3,
             "head_channels": 96,
             "auxiliary_channels": 64,
             "precision": "bf16",
@@ -188,13 +194,14 @@ _SMALL = Budget(
         "detect": {
             "updates": 3000,
             "batch_size": 16,
+            "base_lr": 1.6e-2,
             "pyramid_scales": (4.0, 2.0, 1.0, 0.5),
             "precision": "bf16",
             **_SMALL_ENCODER,
             **_ON_GPU,
         },
         "knn": {**_SMALL_ENCODER, **_ON_GPU},
-        "linear": {"updates": 2000, "batch_size": 256, **_SMALL_ENCODER, **_ON_GPU},
+        "linear": {"updates": 2000, "batch_size": 256, "base_lr": 5e-3, **_SMALL_ENCODER, **_ON_GPU},
         "localise": {**_SMALL_ENCODER, **_ON_GPU},
         "interactive": {"max_objects": 500, **_ON_GPU},
     },

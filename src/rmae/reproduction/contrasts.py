@@ -10,7 +10,7 @@ from rmae.reproduction.record import Record
 
 Verdict = Literal["holds", "fails", "within noise", "one seed", "above", "below"]
 """What is said of a claim. `above` and `below` are what was found where nothing was expected."""
-Expected = Literal["above", "below", "equal"]
+Expected = Literal["above", "below", "equal", "not above"]
 """Of a contrast, compared with 0."""
 
 _CONFIDENCE = 0.95
@@ -82,7 +82,8 @@ def contrast_of(terms: Sequence[tuple[float, Spread]]) -> Contrast:
     """Add up means, each times its coefficient.
 
     The interval is Student's t, with the degrees of freedom of Welch and Satterthwaite: arms may vary by different
-    amounts, and are independent of each other. Where none of them varies, it is as wide as a point.
+    amounts. They are taken for independent of each other; that they share seeds, and so the order of pictures, can only
+    make it wider than need be. Where none of them varies, it is as wide as a point.
 
     Args:
         terms: At least one coefficient with what it multiplies.
@@ -136,4 +137,6 @@ def _verdict(contrast: Contrast, expected: Expected | None) -> Verdict:
         return "within noise" if found == "equal" else found
     if found == expected:
         return "holds"
+    if expected == "not above":
+        return "fails" if found == "above" else "holds"
     return "within noise" if found == "equal" else "fails"

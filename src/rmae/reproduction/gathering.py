@@ -13,8 +13,9 @@ from rmae.evaluation.folder import results_file
 from rmae.evaluation.presets import Task
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.reproduction.arms import Arm
+from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.flags import as_arguments
-from rmae.reproduction.plan import evaluation, pretraining, tasks_of
+from rmae.reproduction.plan import evaluation, own_flags, pretraining, tasks_of
 from rmae.reproduction.record import ArmRecord, DataRecord, Record
 from rmae.reproduction.tables import Letter, Table
 from rmae.training.run_folder import read_run
@@ -36,7 +37,7 @@ def gather(
     letter: Letter,
     table: Table,
     *,
-    budget: str,
+    budget: BudgetName,
     seeds: Sequence[int],
     tasks: Sequence[Task],
     command: str,
@@ -67,24 +68,24 @@ def gather(
         data=data,
         seeds=tuple(seeds),
         tasks={task: SCORES[task] for task in tasks},
-        arms=tuple(_gather_arm(arm, seeds, tasks, workspace) for arm in table.arms),
+        arms=tuple(_gather_arm(arm, BUDGETS[budget], seeds, tasks, workspace) for arm in table.arms),
         machine=describe_machine(_PACKAGES),
         seconds=seconds,
     )
 
 
-def _gather_arm(arm: Arm, seeds: Sequence[int], tasks: Sequence[Task], workspace: Path) -> ArmRecord:
+def _gather_arm(arm: Arm, budget: Budget, seeds: Sequence[int], tasks: Sequence[Task], workspace: Path) -> ArmRecord:
     parameters, gmacs = _size(workspace / pretraining(arm, seeds[0])) if arm.task is not None else (None, None)
     scores: dict[str, tuple[float | None, ...] | None] = {}
     possible = tasks_of(arm, tasks)
     for task in tasks:
         found = [_scores(workspace / evaluation(task, arm, seed)) for seed in seeds] if task in possible else None
         for name in SCORES[task]:
-            scores[f"{task}.{name}"] = None if found is None else tuple(each.get(name) for each in found)
+            scores[f"{task}.{name}"] = None if found is None else tuple(each[name] for each in found)
     return ArmRecord(
         name=arm.name,
         label=arm.label,
-        flags=shlex.join(as_arguments(arm.flags)),
+        flags=shlex.join(as_arguments(own_flags(arm, budget))),
         parameters=parameters,
         gmacs=gmacs,
         scores=scores,

@@ -28,8 +28,9 @@ _HOW_TO_READ = """\
 - **Ours** is the difference that a claim is about, in percentage points or clicks, and the interval that holds it with
   95 % confidence: Student's t over the seeds, with Welch's degrees of freedom, since encoders may vary by different
   amounts. It tells what other seeds would give, not other pictures or other sizes.
-- **holds**: the whole interval lies on the side that the paper tells. Where it tells of no difference, 0 lies inside:
-  none is seen, which of few seeds does not mean that there is none.
+- **holds**: the whole interval lies on the side that the paper tells. Where it tells of no difference, 0 lies inside,
+  and where it tells of no gain, not all of it lies above 0: none is seen, which of few seeds does not mean that there
+  is none.
 - **fails**: the whole interval lies on the other side, or, where the paper tells of no difference, beside 0.
 - **within noise**: 0 lies inside, so these seeds do not decide it. **one seed**: there is no interval.
 - **above**, **below**: what was found where we know of nothing that the paper tells, so there is no verdict.

@@ -13,6 +13,10 @@ from rmae.reproduction.tables import Table
 
 _REGIONS_NEED: dict[Source, Source] = {"random": "fh"}
 """Sources that look up what another one has made."""
+_OF_ANNOTATIONS: tuple[Source, ...] = ("instances", "panoptic")
+"""Sources that know the pictures to train on alone."""
+_TRAINS_ENCODER: tuple[Task, ...] = ("segment", "detect", "finetune")
+"""Tasks that train the encoder further."""
 _PRESETS = {"mae": "mae-coco-vit-b", "rae": "rae-coco-vit-b-fh", "rmae": "rmae-coco-vit-b-fh"}
 """The paper's run for each task, which budgets and arms change."""
 
@@ -24,7 +28,7 @@ class CutOutFolders(NamedTuple):
     """Pictures with alpha, in a folder for each class."""
     photographs: Path
     """What they are laid on."""
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     """Folders to take; none = all with enough pictures."""
 
 
@@ -56,6 +60,14 @@ def plan(
 def tasks_of(arm: Arm, tasks: Sequence[Task]) -> tuple[Task, ...]:
     """The tasks that an arm can be put to."""
     return tuple(task for task in tasks if arm.has_region_branch or task != "interactive")
+
+
+def own_flags(arm: Arm, budget: Budget) -> Flags:
+    """What an arm is pre-trained with otherwise than others of its task; nothing where it is the usual one."""
+    flags, epochs = _flags_and_epochs(arm, budget)
+    if arm.source is not None and arm.source != "fh":
+        flags = {**flags, "regions": _source_words(arm.source, budget)}
+    return flags if epochs == budget.epochs else {**flags, "epochs": epochs}
 
 
 def pretraining(arm: Arm, seed: int) -> str:
@@ -100,13 +112,19 @@ def _scenes(
 
 
 def _regions(source: Source, budget: Budget) -> Piece:
-    words = budget.sources[source].format(annotations=f"{budget.data.images}/annotations")
     store = _store(source)
     needs = [budget.data.images] if budget.scenes is not None else []
     if source in _REGIONS_NEED:
         needs.append(_store(_REGIONS_NEED[source]))
-    arguments = ("regions", "make", budget.data.images, store, "--source", words)
-    return Piece(store, (*arguments, *as_arguments(budget.regions)), tuple(needs), store, resumable=False)
+    flags = budget.regions
+    if source not in _OF_ANNOTATIONS:
+        flags = {"subsets": ("train2017", "val2017"), **flags}  # the reports of pre-training show pictures held out
+    arguments = ("regions", "make", budget.data.images, store, "--source", _source_words(source, budget))
+    return Piece(store, (*arguments, *as_arguments(flags)), tuple(needs), store, resumable=False)
+
+
+def _source_words(source: Source, budget: Budget) -> str:
+    return budget.sources[source].format(annotations=f"{budget.data.images}/annotations")
 
 
 def _store(source: Source) -> str:
@@ -117,6 +135,8 @@ def _evaluate(arm: Arm, task: Task, budget: Budget, seed: int, made: frozenset[s
     encoder = "scratch" if arm.task is None else pretraining(arm, seed)
     data, name = budget.data.of(task), evaluation(task, arm, seed)
     given: Flags = {"data": data, "out": name, "seed": seed}
+    if arm.task is None and task in _TRAINS_ENCODER:
+        given = {"layer_decay": 1, **given}  # nothing is in its lower layers that is to be kept
     arguments = ("evaluate", task, encoder, *as_arguments({**budget.tasks[task], **given}))
     trained = () if arm.task is None else (encoder,)
     return Piece(name, arguments, (*trained, *made & {data}), name, resumable=True)
@@ -129,18 +149,20 @@ def _pretrain(arm: Arm, budget: Budget, seed: int, made: frozenset[str]) -> Piec
     if arm.source is not None:
         regions = f"stored --path {_store(arm.source)}"
         needs.append(_store(arm.source))
-    length, flags = arm.length, arm.flags
-    match arm.control:
-        case "parameters":
-            flags = budget.wider_decoder
-        case "time":
-            length = budget.mae_time
-        case None:
-            pass
-        case _:
-            assert_never(arm.control)
-    given: Flags = {
-        "regions": regions, "epochs": budget.epochs * length, "seed": seed, "data": data, "out": name
-    }  # fmt: skip
+    flags, epochs = _flags_and_epochs(arm, budget)
+    given: Flags = {"regions": regions, "epochs": epochs, "seed": seed, "data": data, "out": name}
     arguments = ("pretrain", _PRESETS[arm.task], *as_arguments({**budget.pretrain, **flags, **given}))
     return Piece(name, arguments, tuple(need for need in needs if need in made), name, resumable=True)
+
+
+def _flags_and_epochs(arm: Arm, budget: Budget) -> tuple[Flags, float]:
+    """What an arm does otherwise than its preset and budget, and for how long it is trained."""
+    match arm.control:
+        case "parameters":
+            return budget.wider_decoder, budget.epochs * arm.length
+        case "time":
+            return arm.flags, budget.epochs * budget.mae_time
+        case None:
+            return arm.flags, budget.epochs * arm.length
+        case _:
+            assert_never(arm.control)

@@ -151,6 +151,8 @@ def _in_words(score: str, found: Judgement, claim: Claim) -> str:
             return f"{told}, without an interval"
         case "holds" if claim.expected == "equal":
             reason = "no difference is seen beyond noise"
+        case "holds" if claim.expected == "not above":
+            reason = "no gain is seen beyond noise"
         case "within noise":
             reason = "these seeds do not decide it"
         case _:
@@ -171,7 +173,15 @@ def _costs(record: Record) -> str:
         for arm in record.arms
     ]
     words = ["encoder", *(["flags"] if has_flags else [])]
-    return table([*words, "parameters", "GMAC", "minutes"], rows, words=len(words)).rstrip()
+    costs = table([*words, "parameters", "GMAC", "minutes"], rows, words=len(words)).rstrip()
+    stores = {name: seconds / 60 for name, seconds in record.seconds.items() if name.startswith("regions/")}
+    if not stores:
+        return costs
+    told = ", ".join(
+        f"{code(name.removeprefix('regions/').removesuffix('.regions'))} {tell_amount(minutes)}"
+        for name, minutes in stores.items()
+    )
+    return f"{costs}\n\nMinutes to make the regions, once for all seeds: {told}."
 
 
 def _minutes(record: Record, arm: str) -> float | None:

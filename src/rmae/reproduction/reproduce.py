@@ -1,6 +1,7 @@
 """A table from its commands to its record and its page."""
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from rmae.evaluation.presets import Task
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.gathering import gather
 from rmae.reproduction.plan import CutOutFolders, plan
-from rmae.reproduction.record import DataRecord, write_record
+from rmae.reproduction.record import DataRecord, read_records, write_record
 from rmae.reproduction.results import write_results
 from rmae.reproduction.running import run_pieces, seconds_of
 from rmae.reproduction.tables import TABLES, Letter, Table
@@ -58,14 +59,17 @@ def reproduce(
     """
     if budget == "paper":
         raise ValueError("the budget paper is for the paper's data sets on many GPUs; print its commands instead")
-    chosen, of = BUDGETS[budget], TABLES[table]
+    chosen, of = _look_up(table, budget)
     tasks = choose_tasks(of, chosen, also)
     numbers = _seeds(seeds)
     out = Path(out)
     results = out / "results" if results is None else Path(results)
+    _check_results(results, f"{table}-{budget}", numbers, tasks)  # better now than after hours
     workspace = out / budget
     absolute = None if cut_outs is None else _absolute(cut_outs)
     pieces = plan(of, chosen, seeds=numbers, tasks=tasks, cut_outs=absolute)
+    if jobs is None and chosen.is_for_cpus:
+        jobs = len(os.sched_getaffinity(0))
     run_pieces(pieces, workspace, jobs=jobs, stop_after=stop_after)
     record = gather(
         table,
@@ -98,7 +102,9 @@ def reproduce_commands(
     They are to be run one after the other in one folder. That of the budget paper has `coco`, `imagenet` and `ade20k`
     in it, with the files as they are published.
     """
-    chosen, of = BUDGETS[budget], TABLES[table]
+    chosen, of = _look_up(table, budget)
+    if chosen.scenes is None and cut_outs is not None:
+        raise ValueError(f"the budget {budget} is for data sets that you have, and composes none; leave out cut-outs")
     tasks = choose_tasks(of, chosen, also)
     for piece in plan(of, chosen, seeds=_seeds(seeds), tasks=tasks, cut_outs=cut_outs):
         yield shlex.join(("rmae", *piece.arguments))
@@ -115,6 +121,25 @@ def choose_tasks(table: Table, budget: Budget, also: Sequence[Task]) -> tuple[Ta
             raise ValueError(f"there is no task {task!r} to add; there are {', '.join(budget.tasks)}")
     usual = {task for task in table.tasks if task not in budget.left_out}
     return tuple(task for task in budget.tasks if task in usual | set(also))
+
+
+def _look_up(table: Letter, budget: BudgetName) -> tuple[Budget, Table]:
+    for what, name, known in (("table", table, TABLES), ("budget", budget, BUDGETS)):
+        if name not in known:
+            raise ValueError(f"there is no {what} {name!r}; there are {', '.join(known)}")
+    return BUDGETS[budget], TABLES[table]
+
+
+def _check_results(folder: Path, name: str, seeds: Sequence[int], tasks: Sequence[Task]) -> None:
+    """Raise a ValueError if a page could not be written, or if a record would be lost that says more than the new."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; choose a folder for records and page (--results)")
+    for record in read_records(folder) if folder.is_dir() else ():
+        if record.name == name and not (set(record.seeds) <= set(seeds) and record.tasks.keys() <= set(tasks)):
+            raise ValueError(
+                f"{folder / name}.json has {len(record.seeds)} seed(s) and the tasks {', '.join(record.tasks)}, which "
+                "is more than is asked for; ask for as much (--seeds, --with), or choose another folder (--results)"
+            )
 
 
 def _seeds(number: int) -> range:
@@ -148,9 +173,10 @@ def _describe(budget: Budget, workspace: Path, cut_outs: CutOutFolders | None) -
     assert scenes is not None
     annotations = workspace / budget.data.images / "annotations" / "instances_val2017.json"
     classes = [each["name"] for each in json.loads(annotations.read_text(encoding="utf-8"))["categories"]]
-    kind = "drawn" if cut_outs is None else "photographic cut-outs on photographs"
+    kind = "drawn" if cut_outs is None else "photographic cut-outs on pictures"
     return DataRecord(
-        description=f"{kind}: {', '.join(classes)}; {scenes.side} x {scenes.side} pixels",
+        description=f"{kind}: {', '.join(classes)}; {scenes.side} x {scenes.side} pixels; nearest neighbours and "
+        f"linear probe: {scenes.classified:,} pictures of one object, and {scenes.classified_val:,} to validate on",
         train=scenes.train,
         labelled=scenes.labelled,
         val=scenes.val,

@@ -15,7 +15,7 @@ from rmae.reproduction.score_words import words_for
 from rmae.reproduction.table_text import TableText
 from rmae.visual.score_dots import DotPanel, Dots, draw_score_dots
 
-REFERENCE_ARMS = ("scratch",)
+REFERENCE_ARMS = ("scratch", "mae")
 """Arms that others are seen against in plots, the first one that there is."""
 
 
