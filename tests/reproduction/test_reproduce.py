@@ -11,7 +11,7 @@ import pytest
 from rmae.cli import run
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName, SceneNumbers
 from rmae.reproduction.plan import CutOutFolders
-from rmae.reproduction.record import read_record
+from rmae.reproduction.record import ArmRecord, DataRecord, Record, read_record, write_record
 from rmae.reproduction.reproduce import reproduce, reproduce_commands
 from rmae.reproduction.tables import Letter
 
@@ -49,6 +49,7 @@ def test_a_table_leaves_scores_of_every_encoder_and_a_page(record: Path) -> None
     assert [arm.name for arm in saved.arms] == ["scratch", "mae", "rae", "rmae"]
     for arm in saved.arms:
         assert len(arm.scores) == 10
+        assert not any(None in values for values in arm.scores.values() if values is not None)
         for score, values in arm.scores.items():
             has_branch = arm.name in ("rae", "rmae")
             assert (values is None) == (score.startswith("interactive") and not has_branch), (arm.name, score)
@@ -115,6 +116,26 @@ def test_what_no_page_can_be_written_about_is_told_before_the_work(tmp_path: Pat
         reproduce("a", out=tmp_path / "out", results=tmp_path)
     with pytest.raises(ValueError, match=r"other\.json is a file; choose a folder for records and page"):
         reproduce("a", out=tmp_path / "out", results=other)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_record_that_says_more_is_not_replaced(tmp_path: Path) -> None:
+    arm = ArmRecord(name="mae", label="MAE", flags="", parameters=1, gmacs=1.0, scores={"detect.box_ap": (0.1, 0.2)})
+    fuller = Record(
+        table="a",
+        budget="tiny",
+        command="rmae reproduce a --seeds 2 --with detect",
+        data=DataRecord(description="drawn", train=1, labelled=1, val=1, classes=1),
+        seeds=(0, 1),
+        tasks={"detect": ("box_ap",)},
+        arms=(arm,),
+        machine={},
+        seconds={},
+    )
+    write_record(fuller, tmp_path / "a-tiny.json")
+    for seeds, also in ((1, ("detect",)), (2, ())):
+        with pytest.raises(ValueError, match=r"a-tiny\.json has 2 seed\(s\) and the tasks detect, which is more than"):
+            reproduce("a", out=tmp_path / "out", results=tmp_path, seeds=seeds, also=also)
     assert not (tmp_path / "out").exists()
 
 

@@ -135,7 +135,7 @@ _TINY = Budget(
     },
     wider_decoder={"decoder_embed_dim": 124},
     mae_time=1.5,
-    sources={**_felzenszwalb(50, 100, 200), **_TRUTH},
+    sources={**_felzenszwalb(200, 400, 800), **_TRUTH},  # a patch has 144 pixels, and smaller regions teach little
     regions={"num_workers": 0},
     tasks={
         "segment": {"updates": 400, "batch_size": 16, "checkpoint_every": 100, **_TINY_ENCODER, **_ONE_THREAD},
