@@ -116,7 +116,7 @@ _TINY = Budget(
     words="Scenes of 96 pixels and an encoder of a million parameters, for two CPU cores.",
     data=_SCENE_SETS,
     scenes=SceneNumbers(side=96, train=4000, labelled=300, val=200, classified=1200, classified_val=300),
-    epochs=12,
+    epochs=16,
     pretrain={
         "size": "micro",
         "img_size": 96,
@@ -126,7 +126,7 @@ _TINY = Budget(
         "decoder_num_heads": 4,
         "region_embed_dim": 64,
         "batch_size": 32,
-        "base_lr": 1.2e-2,
+        "base_lr": 4e-3,
         "precision": "float32",
         "compile": False,
         "log_every": 100,
