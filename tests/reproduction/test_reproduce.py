@@ -15,7 +15,7 @@ from rmae.reproduction.record import ArmRecord, DataRecord, Record, read_record,
 from rmae.reproduction.reproduce import reproduce, reproduce_commands
 from rmae.reproduction.tables import Letter
 
-FEW = SceneNumbers(side=96, train=24, labelled=8, val=6, classified=12, classified_val=6)
+FEW = SceneNumbers(side=96, train=24, labelled=8, val=6, classified=24, classified_val=6)  # 20 neighbours
 LEAST = {"updates": 2, "batch_size": 4, "log_every": 1}
 
 

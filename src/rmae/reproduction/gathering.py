@@ -79,9 +79,12 @@ def _gather_arm(arm: Arm, budget: Budget, seeds: Sequence[int], tasks: Sequence[
     scores: dict[str, tuple[float | None, ...] | None] = {}
     possible = tasks_of(arm, tasks)
     for task in tasks:
-        found = [_scores(workspace / evaluation(task, arm, seed)) for seed in seeds] if task in possible else None
         for name in SCORES[task]:
-            scores[f"{task}.{name}"] = None if found is None else tuple(each[name] for each in found)
+            scores[f"{task}.{name}"] = (
+                tuple(_score(workspace / evaluation(task, arm, seed), name) for seed in seeds)
+                if task in possible
+                else None
+            )
     return ArmRecord(
         name=arm.name,
         label=arm.label,
@@ -100,11 +103,12 @@ def _size(run: Path) -> tuple[int, float]:
     return parameters, count_macs(config.model, config.loss).forward / 1e9
 
 
-def _scores(folder: Path) -> dict[str, float | None]:
-    """The scores of an evaluation of one seed, by name."""
+def _score(folder: Path, name: str) -> float | None:
+    """A score of an evaluation of one seed."""
     file = results_file(folder)
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
-        return {name: score["mean"] for name, score in saved["scores"].items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} does not hold the results of an evaluation ({error}); delete its folder") from error
+        return json.loads(file.read_text(encoding="utf-8"))["scores"][name]["mean"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{file} does not hold the score {name} of an evaluation ({error}); delete its folder"
+        ) from error
