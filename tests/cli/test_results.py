@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree
 
 import pytest
 
 from rmae.reproduction.record import ArmRecord, DataRecord, Record, write_record
-from rmae.reproduction.tables import TABLES
+from rmae.reproduction.tables import TABLES, Letter
 
 
 def write(folder: Path, table: str, budget: str, *, seeds: int) -> None:
@@ -24,7 +25,7 @@ def write(folder: Path, table: str, budget: str, *, seeds: int) -> None:
                 "interactive.clicks_85": (8.0,) * seeds if arm.has_region_branch else None,
             },
         )
-        for number, arm in enumerate(TABLES[table].arms)  # pyright: ignore[reportArgumentType]  # a letter
+        for number, arm in enumerate(TABLES[cast("Letter", table)].arms)
     )
     record = Record(
         table=table,

@@ -3,7 +3,7 @@
 import re
 import shlex
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -40,8 +40,8 @@ def pieces_of(
 def model_of(arm: Arm, budget: Budget) -> ModelConfig:
     """The model that an arm's flags describe; what they say of anything else is left out."""
     flags = {**budget.pretrain, **(budget.wider_decoder if arm.control == "parameters" else arm.flags)}
-    knobs = {name: value for name, value in flags.items() if name in ModelConfig.__dataclass_fields__}
-    return ModelConfig(task=arm.task or "mae", **knobs)  # pyright: ignore[reportArgumentType]  # it checks its values
+    knobs: dict[str, Any] = {name: value for name, value in flags.items() if name in ModelConfig.__dataclass_fields__}
+    return ModelConfig(task=arm.task or "mae", **knobs)
 
 
 @pytest.mark.parametrize(("letter", "name"), CASES)

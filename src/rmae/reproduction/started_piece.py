@@ -20,7 +20,7 @@ _MOST_BYTES = 65536  # of a log that are looked through for its last line
 class StartedPiece:
     """A piece that was started, from nothing or from where earlier starts left it.
 
-    It has a session of its own, so that Ctrl-C, which a terminal sends to all processes in it, is left to the runner.
+    It is cut off from the terminal (setsid), so that Ctrl-C, which goes to all processes there, is left to the runner.
     Whatever it says is added to `logs/NAME.log`.
 
     Args:
