@@ -1,4 +1,7 @@
 import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +59,22 @@ def _write_photos(folder: Path) -> Path:
         noise[:, width // 2 :] += 128
         Image.fromarray(noise.astype(np.uint8)).save(folder / f"{i}.png")
     return folder
+
+
+@pytest.fixture
+def limit_files() -> Callable[[int], AbstractContextManager[None]]:
+    """Lets no file of this process grow beyond some bytes, while it is entered: writing fails as on a full disk."""
+
+    @contextmanager
+    def limit(num_bytes: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit
 
 
 @pytest.fixture(scope="session")

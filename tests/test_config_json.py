@@ -9,7 +9,7 @@ from rmae.config import DataConfig, ModelConfig, PretrainConfig
 from rmae.config_json import config_from_json, config_to_json
 from rmae.presets import PRESETS, preset
 from rmae.regions.felzenszwalb import Felzenszwalb
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 
 
 def through_json(config: Any) -> Any:

@@ -1,8 +1,10 @@
+import json
+import math
 from pathlib import Path
 
 import pytest
 
-from rmae.files import whole_folder, write_atomically
+from rmae.files import check_writable, naming, whole_folder, write_atomically, write_json
 
 
 def test_writing_is_atomic(tmp_path: Path):
@@ -14,13 +16,46 @@ def test_writing_is_atomic(tmp_path: Path):
     assert (tmp_path / "file").read_text() == "new"
 
 
-def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path):
+@pytest.mark.parametrize("sync_once", [False, True])
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path, sync_once: bool):
     out = tmp_path / "out"
     for content in ("old", "new"):
-        with whole_folder(out) as folder:
+        with whole_folder(out, sync_once=sync_once) as folder:
             (folder / "deep").mkdir()
             (folder / "deep" / "file").write_text(content)
-    with pytest.raises(ZeroDivisionError), whole_folder(out) as folder:
+    with pytest.raises(ZeroDivisionError), whole_folder(out, sync_once=sync_once) as folder:
         (folder / "half").write_text(str(1 // 0))
     assert (out / "deep" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_json_has_no_word_for_becomes_null(tmp_path: Path):
+    write_json(tmp_path / "file.json", {"scores": [0.5, math.nan, (math.nan, 1)], "name": "a"})
+    text = (tmp_path / "file.json").read_text()
+    assert json.loads(text) == {"scores": [0.5, None, [None, 1]], "name": "a"}
+    assert text.startswith('{\n  "scores": [\n    0.5,\n')
+    assert text.endswith("\n}\n")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "file.json", math.inf)
+    assert (tmp_path / "file.json").read_text() == text
+
+
+def test_an_error_of_writing_names_the_file(tmp_path: Path):
+    with pytest.raises(OSError, match="No space left on device") as raised, naming(tmp_path / "file"):  # noqa: SIM117
+        with Path("/dev/full").open("w") as full:
+            full.write("x")
+    assert raised.value.filename == str(tmp_path / "file")
+    with pytest.raises(FileNotFoundError) as raised, naming(tmp_path / "file"):
+        (tmp_path / "other").read_bytes()
+    assert raised.value.filename == str(tmp_path / "other")
+
+
+def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path):
+    for place in (tmp_path, tmp_path / "not" / "there"):
+        check_writable(place)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_refused():
+    with pytest.raises(OSError, match=r"nothing can be written in /proc/sys \(.+\); choose another folder"):
+        check_writable(Path("/proc/sys/there/run"))

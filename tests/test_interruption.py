@@ -1,10 +1,11 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
-from rmae.interruption import StopSignal
+from rmae.interruption import Stopped, StopSignal, end_in_peace, stopped_at_once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -37,3 +38,34 @@ def test_other_threads_change_nothing():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_sigterm_is_raised_where_there_is_nothing_to_save():
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.raises(Stopped, match=r"stopped by SIGTERM; what was saved before is whole"),
+        stopped_at_once(),
+        suppress(Exception),  # as a library may have it
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_saves_its_state_does_so_first():
+    with stopped_at_once():
+        outer = signal.getsignal(signal.SIGTERM)
+        with StopSignal() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.received is signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is outer
+
+
+def test_a_process_that_ends_anyway_is_not_disturbed():
+    before = signal.getsignal(signal.SIGTERM)
+    end_in_peace()
+    assert signal.getsignal(signal.SIGTERM) is before
+    with stopped_at_once():
+        end_in_peace()
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Stopped), stopped_at_once():
+        os.kill(os.getpid(), signal.SIGTERM)

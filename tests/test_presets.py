@@ -7,7 +7,7 @@ from rmae.config import PretrainConfig
 from rmae.models.build import build_model, num_trainable_parameters
 from rmae.presets import PRESETS, preset
 from rmae.regions.felzenszwalb import Felzenszwalb
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 
 NUM_COCO, NUM_COCOPLUS, NUM_IMAGENET = 118_287, 118_287 + 123_403, 1_281_167
 COCO_RUNS = [

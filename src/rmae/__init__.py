@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from rmae.regions.inside import Inside
     from rmae.regions.live import Live
     from rmae.regions.random_masks import RandomMasks
-    from rmae.regions.sam import SamJson
+    from rmae.regions.sam_json import SamJson
     from rmae.regions.segment_anything import SegmentAnything
     from rmae.regions.slic import Slic
     from rmae.regions.source import RegionSource
@@ -92,7 +92,7 @@ _HOMES = {
     "ReadingConfig": "rmae.config",
     "RegionSource": "rmae.regions.source",
     "RunConfig": "rmae.config",
-    "SamJson": "rmae.regions.sam",
+    "SamJson": "rmae.regions.sam_json",
     "SegmentAnything": "rmae.regions.segment_anything",
     "SegmentConfig": "rmae.config",
     "Segmenter": "rmae.interactive.segmenter",

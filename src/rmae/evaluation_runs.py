@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -34,13 +33,14 @@ from rmae.evaluation.interactive import run as interactive
 from rmae.evaluation.localisation import run as localisation
 from rmae.evaluation.presets import EncoderTaskConfig, TaskConfig
 from rmae.evaluation.segmentation import run as segmentation
-from rmae.files import write_atomically
+from rmae.files import check_writable, write_atomically
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
 from rmae.training.processes import run_on_ranks
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Table, render_evaluation_report
+from rmae.visual.figure_words import decimal, percent
 
 
 def evaluate(
@@ -253,6 +253,7 @@ def _check_folder(path: Path, *, seeds: int, resume: bool) -> None:
         check_seeds(path, seeds)
     else:
         refuse_used_evaluation(path)
+    check_writable(path)
 
 
 def _path(config: TaskConfig, encoder: str, out: str | Path | None) -> Path:
@@ -272,7 +273,7 @@ def _write_summary(evaluation: Evaluation, config: TaskConfig) -> None:
     tiles, rows = [], []
     for name, score in evaluation.scores.items():
         label = name.replace("_", " ")
-        shown = _count if name.startswith("clicks") else _percent
+        shown = decimal if name.startswith("clicks") else percent
         tiles.append((label, shown(score.mean), f"standard deviation {shown(score.std)}"))
         rows.append((label, *(shown(value) for value in score.values)))
     heading = [f"seed {seed}" for seed in evaluation.seeds]
@@ -290,11 +291,3 @@ def _write_summary(evaluation: Evaluation, config: TaskConfig) -> None:
         config_json=json.dumps(config_to_json(config), indent=2),
     )
     write_atomically(evaluation.folder / "report.html", render_evaluation_report(page))
-
-
-def _percent(value: float | None) -> str:
-    return "\N{EN DASH}" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
-
-
-def _count(value: float | None) -> str:
-    return "\N{EN DASH}" if value is None or math.isnan(value) else f"{value:.2f}"

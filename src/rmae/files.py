@@ -1,16 +1,20 @@
-"""Writing files that are whole whatever happens."""
+"""Writing files that are whole whatever happens, and reading JSON whatever it is."""
 
+import json
+import math
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file that is either the old one or the whole new one at any moment."""
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with naming(path), partial.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
@@ -18,17 +22,54 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     flush(path.parent)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write what `json.dumps` takes, as `write_atomically` does; NaN, for which JSON has no word, becomes null."""
+    write_atomically(path, to_json(value) + "\n")
+
+
+def to_json(value: Any) -> str:
+    """Turn what `json.dumps` takes into text, indented; NaN becomes null, and infinity is a ValueError."""
+    return json.dumps(_without_nan(value), indent=2, allow_nan=False)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: It holds no JSON, or is nested too deeply.
+        OSError: It cannot be read.
+    """
+    return parse_json(path.read_bytes())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """As `json.loads`, with a ValueError for what is nested too deeply, too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `folder` to fill, which then takes its place, whole; after an error it is removed."""
+def whole_folder(folder: Path, *, sync_once: bool = False) -> Iterator[Path]:
+    """Give a hidden folder beside `folder` to fill, which then takes its place, whole; after an error it is removed.
+
+    Args:
+        folder: What is to be there; replaced if it exists.
+        sync_once: Whether the kernel writes all that it holds to the disks at once, in place of one file after the
+            other: of many files each takes milliseconds on a busy disk.
+    """
     partial, replaced = (folder.with_name(f".{folder.name}.{what}") for what in ("partial", "replaced"))
     for leftover in (partial, replaced):
         shutil.rmtree(leftover, ignore_errors=True)  # of a call that was killed
     partial.mkdir(parents=True)
     try:
         yield partial
-        for path in (*partial.rglob("*"), partial):
-            flush(path)
+        if sync_once:
+            os.sync()
+        else:
+            for path in (*partial.rglob("*"), partial):
+                flush(path)
         if folder.exists():
             folder.rename(replaced)
         partial.rename(folder)
@@ -38,6 +79,29 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError say which file could not be written: where the disk is full it does not by itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def check_writable(path: Path) -> None:
+    """Raise an OSError where nothing could be written at a path, before work is done for it; leaves nothing there."""
+    folder = path.absolute()
+    while not folder.is_dir():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise OSError(f"nothing can be written in {folder} ({error.strerror}); choose another folder") from error
+
+
 def flush(path: Path) -> None:
     """Make the kernel write a file's contents, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -45,3 +109,15 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_nan(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_without_nan(each) for each in value]
+        case float() if math.isnan(value):
+            return None
+        case _:
+            return value

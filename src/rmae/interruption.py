@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -52,3 +54,48 @@ class StopSignal:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+_ends_anyway = threading.Event()
+
+
+class EndedBySignal(KeyboardInterrupt):
+    """Raised wherever the main thread is; no `except Exception` on the way up takes it for an error."""
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Raise `Stopped` when SIGTERM arrives where there is nothing to save: before training begins, or after it.
+
+    What has something to save puts `StopSignal` in its place meanwhile. Elsewhere than in the main thread nothing
+    changes.
+
+    Raises:
+        Stopped: SIGTERM arrived.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if _ends_anyway.is_set():
+            return
+        signal.signal(signal.SIGTERM, before)  # a second one acts as usual
+        raise EndedBySignal
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _ends_anyway.clear()
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except EndedBySignal:
+        raise Stopped(
+            "stopped by SIGTERM; what was saved before is whole: start the same command again, with --resume where "
+            "its run has begun"
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end_in_peace() -> None:
+    """Let SIGTERM change nothing until `stopped_at_once` ends, for a process that ends anyway and says why."""
+    _ends_anyway.set()

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from rmae.config import DataConfig
+from rmae.data.image_set import ImageSet
 from rmae.data.layouts import list_all_images
 from rmae.data.packing import Packing, pack_images
 from rmae.data.photographs import photographs_set
+from rmae.data.shards import INDEX
+from rmae.files import check_writable
 from rmae.regions.inside import Inside
 from rmae.regions.source import RegionSource
 from rmae.regions.sources import NamedSource, with_absolute_paths
@@ -53,6 +56,8 @@ def pack(
         >>> import rmae
         >>> rmae.pack("photos", "photos-packed", regions=rmae.Felzenszwalb())  # doctest: +SKIP
     """
+    if (data is None or Path(data).exists()) and not (Path(out) / INDEX).exists():
+        check_writable(Path(out))
     if isinstance(regions, NamedSource):
         regions = with_absolute_paths(regions)
     packing = Packing(
@@ -64,9 +69,12 @@ def pack(
         images_per_shard=images_per_shard,
         num_workers=num_workers,
     )
-    column = regions.column if isinstance(regions, Inside) else None
-    images = (
-        photographs_set() if data is None else list_all_images(Path(data).resolve(), subsets, regions_column=column)
-    )
-    shards = pack_images(images, Path(out), packing)
+    shards = pack_images(_images(data, subsets, regions), Path(out), packing)
     return None if shards is None else shards.folder
+
+
+def _images(data: str | Path | None, subsets: tuple[str, ...], regions: RegionSource | None) -> ImageSet:
+    if data is None:
+        return photographs_set()
+    column = regions.column if isinstance(regions, Inside) else None
+    return list_all_images(Path(data).resolve(), subsets, regions_column=column)

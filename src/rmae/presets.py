@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rmae.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, PretrainConfig, RunConfig
 from rmae.regions.felzenszwalb import Felzenszwalb
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 
 _COCO_OPTIMIZER = OptimizerConfig(epochs=4000, warmup=1 / 12)
 """The paper's schedule on COCO: 115,515 updates of 4096 from the 118,287 images of train2017."""

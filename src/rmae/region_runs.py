@@ -18,7 +18,7 @@ from rmae.data.photographs import photographs_set
 from rmae.data.region_check import CheckedSource
 from rmae.data.region_making import RegionMaking
 from rmae.data.region_making import make_regions as make_store
-from rmae.files import write_atomically
+from rmae.files import check_writable, write_atomically
 from rmae.regions.live import Live
 from rmae.regions.source import RegionSource
 from rmae.regions.sources import NamedSource, with_absolute_paths
@@ -72,6 +72,8 @@ def make_regions(
         >>> rmae.make_regions("photos", "photos.regions", source=rmae.Slic())  # doctest: +SKIP
     """
     _refuse_folder(Path(store))
+    if (data is None or Path(data).exists()) and not Path(store).exists():
+        check_writable(Path(store))
     if isinstance(source, NamedSource):
         source = with_absolute_paths(source)
     making = RegionMaking(source=source, channels=channels, max_pixels=max_pixels, num_workers=num_workers)

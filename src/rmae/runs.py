@@ -17,17 +17,19 @@ from rmae.config import PretrainConfig
 from rmae.config_json import config_to_json
 from rmae.data.crops import centre_crop, crop_image
 from rmae.data.drawing import draw_regions
+from rmae.data.image_names import as_begun
 from rmae.data.image_set import ImageSet
 from rmae.data.images import StoredImage, UnreadableImage
 from rmae.data.layouts import split_images
 from rmae.data.region_reader import open_regions_of_pictures
 from rmae.data.statistics import measure_statistics
 from rmae.data.training_regions import make_training_regions, with_region_store
-from rmae.files import write_atomically
+from rmae.files import check_writable, write_atomically
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
 from rmae.ops.bits import unpack_bits
+from rmae.ops.normalisation import Normalise, scale_pixels
 from rmae.regions.label_runs import LabelRuns
 from rmae.training.loop import check_trainable, train
 from rmae.training.metrics import read_metrics
@@ -36,6 +38,7 @@ from rmae.training.ranks import Ranks
 from rmae.training.run_folder import (
     RunFolder,
     SavedRun,
+    check_images,
     read_run,
     refuse_used_folder,
     resume_run,
@@ -69,6 +72,7 @@ def pretrain(
         TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
         Stopped: The signal arrived while regions were made; the same call goes on.
         FailedElsewhere: Another process of the run failed.
+        OSError: Nothing can be written in the folder, or the disk is full; the last checkpoint is whole.
 
     Example:
         >>> import rmae
@@ -107,7 +111,12 @@ def _train(
     if saved is not None and data is None:
         data = saved.data
     root = None if data is None else Path(data).resolve()
-    images, _ = split_images(root, config.data, seed=config.run.seed)
+    images, held_out = split_images(root, config.data, seed=config.run.seed)
+    if saved is not None and saved.images != images.fingerprint():
+        listed = images._replace(names=tuple(sorted({*images.names, *held_out.names})))
+        names = RunFolder(path).image_names
+        images = as_begun(names, saved.images, listed, max_bad_share=config.data.max_bad_share) or images
+        check_images(saved, images)
     ranks.check_alike(images.fingerprint(), "images")
     with_store = with_region_store(config, images, beside=path)
     ranks.check_alike(with_store.data.region_store, "files of regions")
@@ -145,10 +154,13 @@ def _path_of_run(config: PretrainConfig, out: str | Path | None) -> Path:
 
 def _look_into(path: Path, *, resume: bool) -> SavedRun | None:
     """The run in a folder that is to be resumed, or None where the folder is good for a new one."""
+    saved = None
     if resume:
-        return read_run(path)
-    refuse_used_folder(path)
-    return None
+        saved = read_run(path)
+    else:
+        refuse_used_folder(path)
+    check_writable(path)
+    return saved
 
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -254,7 +266,7 @@ def _cut(
             area=config.data.region_area,
         )
         regions = unpack_bits(torch.from_numpy(drawn), width).unsqueeze(0)
-    return pixels.float() / torch.iinfo(pixels.dtype).max, regions
+    return scale_pixels(pixels), regions
 
 
 def _complete_picture(
@@ -265,13 +277,13 @@ def _complete_picture(
     config: PretrainConfig,
     generator: np.random.Generator,
 ) -> PictureCompletion:
-    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (config.data.pixel_mean, config.data.pixel_std))
+    normalise = Normalise(config.data.pixel_mean, config.data.pixel_std)
     ids_shuffle, of_its_own = (
         torch.from_numpy(generator.permutation(model.encoder.patch_embed.num_patches)).unsqueeze(0) for _ in range(2)
     )
     completion = complete(
         model,
-        (pixels - mean) / std,
+        normalise.of_scaled(pixels),
         regions,
         ids_shuffle,
         region_ids_shuffle=None if config.model.shared_mask else of_its_own,
@@ -297,7 +309,7 @@ def _complete_picture(
         hidden=completion.pixel_hidden[0].numpy(),
         region_hidden=completion.region_hidden[0].numpy(),
         grid=config.model.grid,
-        reconstruction=None if reconstruction is None else (reconstruction[0] * std + mean).numpy(),
+        reconstruction=None if reconstruction is None else normalise.to_scaled(reconstruction[0]).numpy(),
         regions=tuple(shown),
     )
 

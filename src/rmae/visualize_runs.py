@@ -19,7 +19,7 @@ from rmae.evaluation.looking.completions import complete_picture
 from rmae.evaluation.looking.notes import describe, hints_for, missing_parts, pictures_in_words, seen_in_training
 from rmae.evaluation.looking.regions import find_regions, read_annotations, source_in_words, source_of_runs
 from rmae.evaluation.looking.subject import Subject, open_subjects
-from rmae.files import whole_folder, write_atomically
+from rmae.files import read_json, whole_folder, write_atomically
 from rmae.models.attention import patch_features
 from rmae.models.query_patches import choose_query_patches
 from rmae.regions.source import RegionSource
@@ -293,7 +293,7 @@ def _check_out(out: Path) -> None:
 def _files_written(out: Path) -> set[str]:
     """What an earlier call wrote into a folder; nothing where there was none."""
     try:
-        record = json.loads((out / _RECORD).read_text(encoding="utf-8"))
+        record = read_json(out / _RECORD)
         return set(record["files"]) if record["format"] == _FORMAT else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -10,20 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from encoded_pictures import encode
 from rmae.app.answers import NamedRegions
 from rmae.app.opened_model import OpenedModel
 from rmae.app.session import Session
 from rmae.app.workbench import Limits, Workbench
 from rmae.regions.grid import Grid
-from rmae.visual.region_statistics import percent
+from rmae.visual.figure_words import rough_percent
 
 SMALL = Limits(max_pixels=100_000, max_upload=200_000)
-
-
-def encode(pixels: np.ndarray, form: str = "PNG", **options) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format=form, **options)
-    return file.getvalue()
 
 
 def noise(height: int, width: int, *more: int) -> np.ndarray:
@@ -76,7 +71,7 @@ def test_a_picture_is_shown_and_a_click_is_answered_with_a_mask(workbench: Workb
     assert ((overlay[..., 3] > 0) >= mask.pixels((320, 480))).all()
     [fact] = reply["objects"][0]["facts"]
     assert fact.replace("\N{NO-BREAK SPACE}", " ") == (
-        f"covers {percent(mask.share)}, IoU about {mask.confidence:.2f}".replace("\N{NO-BREAK SPACE}", " ")
+        f"covers {rough_percent(mask.share)}, IoU about {mask.confidence:.2f}".replace("\N{NO-BREAK SPACE}", " ")
     )
 
 
@@ -268,7 +263,7 @@ def test_regions_are_those_of_the_chosen_source(workbench: Workbench, opened: Se
     session, reply = act(workbench, opened, {"kind": "show", "view": "regions"})
     assert reply["regions"] == {
         "sources": ["grid", "felzenszwalb"], "source": 0, "label_map": None, "num_maps": 1,
-        "caption": f"6 regions, the median one {percent(1 / 6)} of the picture",
+        "caption": f"6 regions, the median one {rough_percent(1 / 6)} of the picture",
     }  # fmt: skip
     assert decode(reply["panes"][0]["layer"]).shape == (320, 480, 3)
 

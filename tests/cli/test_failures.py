@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sysconfig
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def test_error_in_a_worker_is_one_line_and_leaves_nothing_running(
 
 
 def test_hint_when_memory_runs_out(tiny_flags: list[str], photo_folder: Path, tmp_path: Path, complaint: Complaint):
-    too_wide = ["--embed-dim", str(4 * 10**12)]
+    too_wide = ["--embed-dim", str(4 * 10**6)]
 
     said = complaint("pretrain", "--data", photo_folder, "--out", tmp_path / "run", *tiny_flags, *too_wide, code=1)
 
@@ -174,3 +175,43 @@ def test_failed_allocation_is_told_from_other_errors():
     assert cli._is_out_of_memory(MemoryError())
     assert cli._is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not cli._is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+NOWHERE = "/proc/sys/kernel/rmae"  # nobody can make a file there, root neither
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("pretrain", "--data", "DATA", "--out", NOWHERE),
+        ("pack", "DATA", NOWHERE),
+        ("regions", "make", "DATA", NOWHERE),
+        ("evaluate", "knn", "scratch", "--data", "DATA", "--out", NOWHERE),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_place_that_is_read_only_is_refused_before_anything_is_read(
+    command: tuple[str, ...], tmp_path: Path, complaint: Complaint
+):
+    """The folder of data has no image, which nobody has noticed."""
+    said = complaint(*(tmp_path if word == "DATA" else word for word in command), code=1)
+    assert said.startswith("nothing can be written in /proc/sys/kernel (")
+    assert said.endswith("); choose another folder")
+
+
+def test_sigterm_where_there_is_nothing_to_save_is_one_line(environment: dict[str, str], tmp_path: Path):
+    with subprocess.Popen(
+        [RMAE, "scenes", tmp_path / "scenes", "--num-train", "1000000"], stderr=subprocess.PIPE, text=True,
+        env=environment,
+    ) as process:  # fmt: skip
+        end = time.monotonic() + 60
+        while not any(tmp_path.iterdir()) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert said == (
+        "rmae: stopped by SIGTERM; what was saved before is whole: start the same command again, with --resume where "
+        "its run has begun\n"
+    )
+    assert list(tmp_path.iterdir()) == []

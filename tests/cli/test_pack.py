@@ -1,6 +1,5 @@
 """rmae pack, and training on what it wrote."""
 
-import io
 import json
 import re
 import shutil
@@ -16,6 +15,7 @@ import pytest
 from PIL import Image
 
 import rmae
+from encoded_pictures import encode
 from rmae.data.shards import Shards
 
 Complaint = Callable[..., str]
@@ -166,12 +166,6 @@ def test_a_folder_of_files_has_no_regions_inside(complaint: Complaint, photo_fol
     said = complaint("pretrain", "--data", photo_folder, "--out", tmp_path / "run", "--regions", "inside", code=1)
     assert said == f"{photo_folder} holds files of images, which have no regions inside; name a source of regions"
     assert not (tmp_path / "run").exists()
-
-
-def encode(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def test_label_maps_in_parquet_files_are_trained_on(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rmae.data import making_progress
+from rmae.data import image_progress
 from rmae.regions.store import RegionStore
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
@@ -102,7 +102,7 @@ def test_data_and_stores_that_cannot_be(photo_folder: Path, tmp_path: Path, comp
     photo = photo_folder / "0.png"
     assert said(photo_folder, photo / "a.regions") == f"{photo}: File exists"
     assert str(photo) in said(photo_folder, photo)
-    assert said(photo_folder, Path("/proc/a.regions")).startswith("/proc/a.regions")  # nobody can write there
+    assert said(photo_folder, Path("/proc/a.regions")).startswith("nothing can be written in /proc (")
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "empty"}
 
 
@@ -123,7 +123,7 @@ def test_source_without_what_it_looks_up(photo_folder: Path, tmp_path: Path, com
 def test_progress_is_in_plain_lines_where_there_is_no_terminal(
     done: Done, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(making_progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(image_progress, "_SECONDS_BETWEEN_LINES", 0.0)
 
     printed = done("regions", "make", photo_folder, tmp_path / "a.regions", "--source", "grid", "--num-workers", "0")
 

@@ -36,6 +36,7 @@ def write(folder: Path, table: str, budget: str, *, seeds: int) -> None:
         tasks={"segment": ("miou",), "interactive": ("clicks_85",)},
         arms=arms,
         machine={},
+        commits=(),
         seconds={},
     )
     write_record(record, folder / f"{record.name}.json")

@@ -15,7 +15,9 @@ from safetensors.torch import load_file
 from rmae import cli
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
-RUN_FILES = {"config.json", "metrics.jsonl", "tensorboard", "checkpoints", "report.html", "skipped_images.jsonl"}
+RUN_FILES = {
+    "config.json", "images.jsonl", "metrics.jsonl", "tensorboard", "checkpoints", "report.html", "skipped_images.jsonl",
+}  # fmt: skip
 Complaint = Callable[..., str]
 
 
@@ -156,6 +158,23 @@ def test_death_of_a_worker_is_one_line(
     assert process.returncode == 1
     assert len(said.splitlines()) == 1
     assert said.startswith("rmae: a process that reads images was ended from outside, perhaps because memory ran out")
+
+
+def test_a_run_goes_on_where_files_are_gone_or_new(
+    tiny_flags: list[str], photo_folder: Path, tmp_path: Path, complaint: Complaint
+):
+    run, going_on = tmp_path / "run", ["pretrain", "--resume", "--out", str(tmp_path / "run")]
+    assert cli.run(["pretrain", "--data", str(photo_folder), "--out", str(run), *tiny_flags]) == 0
+    first, second, *_ = [json.loads(line) for line in (run / "images.jsonl").read_text().splitlines()]
+    (photo_folder / first).rename(photo_folder / "new.png")
+
+    assert cli.run([*going_on, "--updates", "6"]) == 0
+
+    skipped = [json.loads(line) for line in (run / "skipped_images.jsonl").read_text().splitlines()]
+    assert skipped == [{"name": first, "reason": "the file is missing"}]
+    (photo_folder / second).unlink()
+    said = complaint(*going_on, "--updates", "8", code=1)
+    assert said.startswith(f"the run in {run} was trained on other images (5 images, sha256 ")
 
 
 def newest_tensors(run: Path) -> dict[str, torch.Tensor]:

@@ -1,4 +1,3 @@
-import io
 import struct
 import zlib
 
@@ -6,13 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from encoded_pictures import encode
 from rmae.data.label_map_images import read_label_map
-
-
-def encode(pixels: np.ndarray | Image.Image, form: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(buffer, form)
-    return buffer.getvalue()
 
 
 def read(encoded: bytes, max_pixels: int = 100) -> np.ndarray:

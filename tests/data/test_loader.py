@@ -15,6 +15,7 @@ from rmae.data.image_set import ImageSet
 from rmae.data.loader import open_batches, to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import Batch, PretrainSamples, collate
+from rmae.data.worker_pool import WorkerDiedError
 
 ORDER = BatchOrder(
     num_samples=6, batch_size=2, steps_per_update=1, rank=0, world_size=1, seed=3, first_update=0, num_updates=5
@@ -115,3 +116,17 @@ def test_leaving_does_not_wait_for_busy_workers(
         left = time.monotonic()
     assert time.monotonic() - left < 10
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_the_death_of_a_worker_is_told_where_a_batch_is_asked_for(samples: PretrainSamples):
+    """And not amid an update, wherever the main thread happens to be."""
+    order = replace(ORDER, num_updates=10**6)
+    before = signal.getsignal(signal.SIGCHLD)
+    with open_batches(samples, order, collate=collate, num_workers=1, pin_memory=False) as iterator:
+        next(iterator)
+        assert signal.getsignal(signal.SIGCHLD) is before
+        [worker] = multiprocessing.active_children()
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        with pytest.raises(WorkerDiedError, match=r"ended from outside.* lower --num-workers .* with --resume"):
+            list(iterator)

@@ -15,32 +15,20 @@ import pytest
 from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
+from encoded_pictures import encode
+from packed_folders import pack
 from rmae.config import DataConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.layouts import list_all_images, list_images, split_images
 from rmae.data.packing import Packing, pack_images
 from rmae.data.parquet import ParquetImages
 from rmae.data.shards import Shards
-from rmae.data.share import Share
 from rmae.regions.grid import Grid
 from rmae.regions.inside import Inside
 from rmae.regions.label_runs import LabelRuns
 
 MakeFolder = Callable[[int], ImageSet]
 GRID = Grid(rows=2, columns=3)
-
-
-def pack(images: ImageSet, folder: Path, **settings: Any) -> Shards:
-    settings = {"num_workers": 0, "regions": GRID, **settings}
-    shards = pack_images(images, folder, Packing(**settings), share=Share(0, 1))
-    assert shards is not None
-    return shards
-
-
-def encode(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 # Folders of training and validation images

@@ -1,4 +1,3 @@
-import io
 import multiprocessing
 import os
 import pickle
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from encoded_pictures import encode
 from rmae.data.parquet import ParquetImages, parquet_files, split_parquet_files
 
 Open = Callable[..., ParquetImages]
@@ -23,12 +23,6 @@ Open = Callable[..., ParquetImages]
 
 def picture(value: int) -> Image.Image:
     return Image.new("RGB", (4, 3), (value, value, value))
-
-
-def encode(pixels: np.ndarray | Image.Image, form: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(buffer, form)
-    return buffer.getvalue()
 
 
 def write_hub_file(path: Path, values: Sequence[int], *, rows_in_group: int = 1000) -> Path:

@@ -1,6 +1,5 @@
 """Label maps in a column of Parquet files."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from encoded_pictures import encode
 from rmae.data.parquet import ParquetImages
 
 Open = Callable[..., ParquetImages]
-
-
-def encode(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def write(path: Path, **columns: Any) -> Path:

@@ -15,7 +15,7 @@ from rmae.data.layouts import list_images
 from rmae.data.region_making import RegionMaking, make_regions
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 from rmae.regions.slic import Slic
 from rmae.regions.sources import NamedSource
 from rmae.regions.store import RegionStore

@@ -1,4 +1,3 @@
-import io
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
+from encoded_pictures import encode
 from rmae.config import DataConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.images import StoredImage
@@ -23,7 +22,7 @@ from rmae.regions.grid import Grid
 from rmae.regions.inside import Inside
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.live import Live
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 from rmae.regions.sources import NamedSource
 from rmae.regions.stored import Stored
 
@@ -154,12 +153,6 @@ def test_pictures_that_nothing_is_known_of_are_an_error_of_that_picture(images: 
 
 
 # Beside the images
-
-
-def encode(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def test_regions_beside_the_images_must_be_of_their_size(tmp_path: Path, open_images: Callable[..., ParquetImages]):

@@ -155,5 +155,5 @@ def test_an_index_cut_anywhere_is_refused(size: int, path: Path):
 @pytest.mark.parametrize("version", [0, 2, "1"])
 def test_another_version_is_named(version: Any, path: Path):
     rewrite(path, version=version)
-    with pytest.raises(ValueError, match=rf"is of shards of format version {version}; this rmae reads 1$"):
+    with pytest.raises(ValueError, match=rf"is of shards of format version {version!r}; this rmae reads 1$"):
         ShardIndex.read(path)

@@ -1,5 +1,7 @@
 import json
 import tarfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from rmae.data.skips import Skipped
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.store_lock import StoreBusyError
 
+Limit = Callable[[int], AbstractContextManager[None]]
 HEADER: dict[str, Any] = {"quality": 90, "regions": {"kind": "grid"}}
 
 
@@ -186,3 +189,14 @@ def test_what_is_no_tar_is_written_anew(left: bytes, tmp_path: Path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "shard-000000.tar.partial").write_bytes(left)
     assert write(tmp_path / "a") == expected
+
+
+def test_an_image_without_room_names_the_shard_and_is_left_out(tmp_path: Path, limit_files: Limit):
+    expected = write(tmp_path / "whole")
+    folder = tmp_path / "full"
+    folder.mkdir()
+    large = IMAGES[0]._replace(name="large.png", image=bytes(100_000))  # more than a buffer holds
+    with limit_files(20_000), pytest.raises(OSError, match="File too large") as raised:
+        write(folder, [*IMAGES, large])
+    assert raised.value.filename == str(folder / "shard-000000.tar.partial")
+    assert write(folder) == expected

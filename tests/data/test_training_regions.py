@@ -19,7 +19,7 @@ from rmae.data.training_regions import make_training_regions, with_region_store
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
 from rmae.regions.live import Live
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 from rmae.regions.store import RegionStore
 from rmae.regions.store_writer import PackedRegions, StoreWriter
 from rmae.regions.stored import Stored

@@ -19,7 +19,7 @@ from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
 from rmae.regions.overlap import stack_masks
 from rmae.regions.random_masks import RandomMasks
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 from rmae.regions.slic import Slic
 from rmae.regions.store import StoreHeader
 from rmae.regions.store_writer import PackedRegions, StoreWriter

@@ -9,7 +9,7 @@ from rmae.regions.coco_panoptic import CocoPanoptic
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.grid import Grid
 from rmae.regions.random_masks import RandomMasks
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 from rmae.regions.segment_anything import SegmentAnything
 from rmae.regions.slic import Slic
 from rmae.regions.sources import NamedSource, with_absolute_paths

@@ -10,17 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from noise_stores import label_maps
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.store import RegionStore, StoreHeader
 from rmae.regions.store_lock import StoreBusyError
 from rmae.regions.store_writer import PackedRegions, StoreWriter
 
 HEADER = StoreHeader(source={"kind": "grid", "rows": 4}, channels=3, root="/data", num_images=0, num_regions=0)
-
-
-def label_maps(seed: int) -> np.ndarray:
-    """Noise, shape (2, 12, 15) int32."""
-    return np.random.default_rng(seed).integers(-1, 5, (2, 12, 15), dtype=np.int32)
 
 
 def regions(number: int, *, name: str | None = None) -> PackedRegions:

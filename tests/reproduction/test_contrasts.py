@@ -31,6 +31,7 @@ def record(**values: tuple[float | None, ...] | None) -> Record:
             for name, each in values.items()
         ),
         machine={},
+        commits=(),
         seconds={},
     )
 
@@ -55,50 +56,35 @@ def test_equal_values_have_no_deviation_at_all():
     assert spread((0.1, 0.1, 0.1)) == (0.1, 0, 3)
 
 
-@pytest.mark.parametrize("sizes", [(3, 3), (5, 2), (2, 7)])
-def test_two_arms_have_welchs_interval(sizes: tuple[int, int]):
-    generator = np.random.default_rng(sum(sizes))
-    a, b = (generator.normal(size=size) * scale for size, scale in zip(sizes, (1, 4), strict=True))
-    found = contrast_of([(1, spread(a.tolist())), (-1, spread(b.tolist()))])
-    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    assert found == pytest.approx((a.mean() - b.mean(), expected.low, expected.high), rel=1e-10)
+@pytest.mark.parametrize("num_seeds", [2, 3, 7])
+def test_the_interval_is_that_of_differences_seed_by_seed(num_seeds: int):
+    a, b = np.random.default_rng(num_seeds).normal(size=(2, num_seeds)) * [[1], [4]]
+    found = judge(claim(None, a=1, b=-1), record(a=tuple(a.tolist()), b=tuple(b.tolist())), SCORE)
+    expected = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert found is not None
+    assert found.contrast == pytest.approx((a.mean() - b.mean(), expected.low, expected.high), rel=1e-10)
 
 
-def test_four_arms_of_equal_variance_have_students_interval():
-    """With equal deviations and sizes Satterthwaite's freedom is the pooled one: 4 (n - 1)."""
-    found = contrast_of(
-        [(sign, spread((mean - 1, mean, mean + 1))) for sign, mean in zip((1, -1, -1, 1), (9, 4, 3, 1), strict=True)]
+def test_what_a_seed_does_to_all_encoders_is_no_noise():
+    found = judge(claim("above", a=1, b=-1), record(a=(0.75, 0.25, 1.0), b=(0.5, 0.0, 0.75)), SCORE)
+    assert found == (Contrast(0.25, 0.25, 0.25), "holds", 3)
+
+
+def test_coefficients_multiply_scores():
+    values = {"a": (1.0, 2.0, 6.0), "b": (2.0, 2.5, 3.5)}
+    tripled = {"a": (3.0, 6.0, 18.0), "b": values["b"]}
+    one, other = (
+        judge(claim(None, a=coefficient, b=-0.5), record(**of_arms), SCORE)
+        for coefficient, of_arms in ((3, values), (1, tripled))
     )
-    half = stats.t.ppf(0.975, 8) * math.sqrt(4 / 3)
-    assert found == pytest.approx((3, 3 - half, 3 + half))
-
-
-def test_a_coefficient_multiplies_mean_and_deviation():
-    a, b = (1.0, 2.0, 6.0), (2.0, 2.5, 3.5)
-    tripled = contrast_of([(1, spread([3 * value for value in a])), (-0.5, spread(b))])
-    assert contrast_of([(3, spread(a)), (-0.5, spread(b))]) == pytest.approx(tripled)
+    assert one == other
+    assert one is not None
+    assert one.contrast.estimate == pytest.approx(9 - 8 / 6)
 
 
 def test_turning_a_contrast_around_turns_its_interval_around():
-    a, b = spread((1.0, 2.0, 6.0)), spread((2.0, 2.5, 3.5))
-    estimate, low, high = contrast_of([(1, a), (-1, b)])
-    assert contrast_of([(-1, a), (1, b)]) == pytest.approx((-estimate, -high, -low))
-
-
-def test_an_arm_that_does_not_vary_leaves_the_interval_to_the_other():
-    a = (0.3, 0.5, 0.4)
-    found = contrast_of([(1, spread(a)), (-1, spread((0.1, 0.1, 0.1)))])
-    alone = stats.ttest_1samp(a, 0.1).confidence_interval(0.95)
-    assert found[1:] == pytest.approx((alone.low - 0.1, alone.high - 0.1))
-
-
-def test_where_nothing_varies_the_interval_is_a_point():
-    assert contrast_of([(1, spread((0.5, 0.5))), (-1, spread((0.25, 0.25)))]) == Contrast(0.25, 0.25, 0.25)
-
-
-def test_tiny_deviations_do_not_underflow():
-    found = contrast_of([(1, spread((0.0, 1e-170))), (-1, spread((0.0, 3e-170)))])
-    assert found.low < found.estimate < found.high
+    estimate, low, high = contrast_of((1.0, 2.0, 6.0))
+    assert contrast_of((-1.0, -2.0, -6.0)) == pytest.approx((-estimate, -high, -low))
 
 
 NOT_DECIDED = {
@@ -147,11 +133,12 @@ def test_one_seed_gives_an_estimate_and_no_interval(expected: str | None):
 
 def test_seeds_without_a_score_do_not_count():
     whole = judge(claim("above", a=1, b=-1), record(a=(0.5, 0.6), b=(0.1, 0.2)), SCORE)
-    torn = judge(claim("above", a=1, b=-1), record(a=(0.5, None, 0.6), b=(0.1, 0.2, math.nan)), SCORE)
+    torn = judge(claim("above", a=1, b=-1), record(a=(0.5, None, 0.6, 0.9), b=(0.1, 0.3, 0.2, math.nan)), SCORE)
     assert torn == whole
     assert torn is not None
     assert torn.num_seeds == 2
     assert verdict("above", a=(0.5, None, math.nan), b=(0.1, 0.2, 0.15)) == "one seed"
+    assert judge(claim("above", a=1, b=-1), record(a=(0.5, None), b=(None, 0.2)), SCORE) is None
 
 
 def test_what_is_not_there_is_not_judged():

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from rmae.reproduction.earlier_starts import check_workspace, difference, is_done, make_ready, seconds_before
+from rmae.reproduction.earlier_starts import check_workspace, difference, earlier_work, is_done, make_ready
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.piece_record import PieceRecord, write_record
+from rmae.reproduction.piece_record import PieceRecord, write_piece_record
 
 PIECE = Piece("train", ("pretrain", "--updates", "6", "--out", "runs/a"), (), "runs/a", resumable=True)
 AGAIN = (*PIECE.arguments, "--resume")
@@ -70,11 +70,11 @@ def test_of_a_link_the_link_alone_is_deleted(tmp_path: Path):
 
 def test_done_is_what_was_finished_and_is_still_there(tmp_path: Path):
     assert not is_done(PIECE, tmp_path)
-    write_record(tmp_path, "train", PieceRecord(PIECE.arguments, 5.0, finished=True))
+    write_piece_record(tmp_path, "train", PieceRecord(PIECE.arguments, 5.0, finished=True))
     assert not is_done(PIECE, tmp_path)
     make(tmp_path / "runs" / "a", "config.json")
     assert is_done(PIECE, tmp_path)
-    write_record(tmp_path, "train", PieceRecord(PIECE.arguments, 5.0, finished=False))
+    write_piece_record(tmp_path, "train", PieceRecord(PIECE.arguments, 5.0, finished=False))
     assert not is_done(PIECE, tmp_path)
 
 
@@ -82,8 +82,10 @@ def test_done_is_what_was_finished_and_is_still_there(tmp_path: Path):
 def test_seconds_are_those_of_what_is_gone_on_with(
     arguments: tuple[str, ...] | None, finished: bool, seconds: float, tmp_path: Path
 ):
-    write_record(tmp_path, "train", PieceRecord(PIECE.arguments if arguments is None else arguments, 5.0, finished))
-    assert seconds_before(PIECE, tmp_path) == seconds
+    write_piece_record(
+        tmp_path, "train", PieceRecord(PIECE.arguments if arguments is None else arguments, 5.0, finished)
+    )
+    assert earlier_work(PIECE, tmp_path).seconds == seconds
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_seconds_are_those_of_what_is_gone_on_with(
 def test_other_settings_are_refused_where_something_was_made_with_them(
     finished: bool, there: bool, refused: bool, tmp_path: Path
 ):
-    write_record(tmp_path, "train", PieceRecord(("pretrain", "--updates", "8", "--out", "runs/a"), 5.0, finished))
+    write_piece_record(tmp_path, "train", PieceRecord(("pretrain", "--updates", "8", "--out", "runs/a"), 5.0, finished))
     if there:
         make(tmp_path / "runs" / "a", "config.json")
     if not refused:

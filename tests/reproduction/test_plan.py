@@ -124,8 +124,8 @@ def test_what_sets_an_arm_apart_is_told() -> None:
     told = {name: shlex.join(as_arguments(own_flags(arm, BUDGETS["tiny"]))) for name, arm in arms.items()}
     assert {name for name, flags in told.items() if not flags} == {"scratch", "mae", "rae", "rmae"}
     assert told["mae_parameters"] == "--decoder-embed-dim 124"
-    assert told["mae_time"] == "--epochs 24"
-    assert told["rmae_half"] == "--epochs 8"
+    assert told["mae_time"] == "--epochs 21"
+    assert told["rmae_half"] == "--epochs 7"
     assert told["rmae_l2"] == "--region-loss l2"
     assert told["rae_instances"] == (
         "--regions 'coco-instances --annotations scenes/annotations/instances_train2017.json'"

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from rmae.bench.machine import describe_machine
-from rmae.reproduction.record import ArmRecord, DataRecord, Record, read_record, read_records, write_record
+from rmae.reproduction.record import (
+    ArmRecord,
+    BaselineRecord,
+    DataRecord,
+    Record,
+    read_record,
+    read_records,
+    write_record,
+)
 
 SCRATCH = ArmRecord(
     name="scratch",
@@ -37,6 +45,8 @@ RECORD = Record(
     seeds=(0, 1, 5),
     tasks={"segment": ("miou",), "interactive": ("iou_1",)},
     arms=(SCRATCH, RMAE),
+    baselines=(BaselineRecord(label="GrabCut", scores={"interactive.iou_1": (0.5, None, 0.7)}),),
+    commits=("0123456789ab", "ba9876543210+"),
     machine=describe_machine(("torch", "no-such-package")),
     seconds={"pretrain/rmae/seed_0": 171.25, "scenes": 3},
 )
@@ -84,7 +94,7 @@ def test_a_record_survives_its_file(file: Path):
 def test_the_file_is_laid_out_as_agreed(file: Path):
     text = file.read_text()
     saved = json.loads(text)
-    names = "format version table budget command data seeds tasks arms machine seconds"
+    names = "format version table budget command data seeds tasks arms baselines machine commits seconds"
     assert list(saved) == names.split()
     assert (saved["format"], saved["version"]) == ("reproduced table", 1)
     assert list(saved["arms"][0]) == ["name", "label", "flags", "parameters", "gmacs", "scores"]
@@ -96,7 +106,8 @@ def test_the_file_is_laid_out_as_agreed(file: Path):
 
 def test_what_is_too_long_for_a_line_stays_on_many(file: Path):
     scores = {"segment.miou": tuple(0.123456 for _ in range(30))}
-    record = dataclasses.replace(RECORD, seeds=tuple(range(30)), arms=(dataclasses.replace(RMAE, scores=scores),))
+    arm = dataclasses.replace(RMAE, scores=scores)
+    record = dataclasses.replace(RECORD, seeds=tuple(range(30)), arms=(arm,), baselines=())
     write_record(record, file)
     assert max(map(len, file.read_text().splitlines())) <= 120
     assert read_record(file) == record
@@ -175,6 +186,13 @@ def test_other_versions_are_refused(version: Any, told: str, complaint: Callable
             "arms.1: segment.miou of rmae is 1e+300; it must lie within 1e+06 of 0",
         ),
         ("arms/1/scores/knn.top1_20", [1, 2, 3], "rmae has the score knn.top1_20, which is none of the tasks"),
+        ("baselines/0/label", "", "baselines.0: label is ''; it must be one line of text"),
+        (
+            "baselines/0/scores/interactive.iou_1",
+            [0.5],
+            "interactive.iou_1 of GrabCut has 1 value(s) for 3 seed(s)",
+        ),
+        ("commits/0", "a\nb", "a commit is 'a\\nb'; it must be one line of text"),
         ("tasks/segment/0", "a|b", "a score is called 'segment.a|b'; use letters, digits and underscores"),
         ("tasks/segment", "miou", "tasks.segment: Input should be a valid array"),
         ("seconds/scenes", -1, "seconds of scenes is -1.0; it must lie between 0 and 1e+12"),

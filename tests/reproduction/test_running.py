@@ -7,7 +7,7 @@ import pytest
 
 from rmae.reproduction.piece import Piece
 from rmae.reproduction.piece_record import record_file
-from rmae.reproduction.running import run_pieces, seconds_of
+from rmae.reproduction.running import finished_work, run_pieces
 from rmae.reproduction.work_in_hand import in_words
 
 Draw = Callable[..., Piece]
@@ -47,13 +47,13 @@ def test_as_many_run_at_a_time_as_are_allowed(jobs: int, most: int, draw: Draw, 
 def test_what_is_done_is_not_done_again(draw: Draw, told: list[str], tmp_path: Path):
     run_pieces([draw("a")], tmp_path, tell=told.append)
     log = (tmp_path / "logs" / "a.log").read_text()
-    seconds = seconds_of([draw("a")], tmp_path)
+    work = finished_work([draw("a")], tmp_path)
     told.clear()
     run_pieces([draw("a"), draw("b", "a")], tmp_path, tell=told.append)
 
     assert without_times(told) == ["1 of 2 pieces are done already", "[2/2] b began", "[2/2] b done"]
     assert (tmp_path / "logs" / "a.log").read_text() == log
-    assert seconds_of([draw("a")], tmp_path) == seconds
+    assert finished_work([draw("a")], tmp_path) == work
 
     told.clear()
     run_pieces([draw("a"), draw("b", "a")], tmp_path, tell=told.append)
@@ -68,7 +68,7 @@ def test_what_was_deleted_is_made_again(draw: Draw, told: list[str], tmp_path: P
     run_pieces([draw("a")], tmp_path, tell=told.append)
 
     assert without_times(told) == ["[1/1] a began", "[1/1] a done"]
-    assert seconds_of([draw("a")], tmp_path)["a"] < 1000  # of what is there, not of what was deleted
+    assert finished_work([draw("a")], tmp_path)["a"].seconds < 1000  # of what is there, not of what was deleted
 
 
 def test_what_an_unfinished_start_left_is_deleted_and_its_seconds_count(draw: Draw, told: list[str], tmp_path: Path):
@@ -77,12 +77,12 @@ def test_what_an_unfinished_start_left_is_deleted_and_its_seconds_count(draw: Dr
     saved = json.loads(record_file(tmp_path, "a").read_text())
     record_file(tmp_path, "a").write_text(json.dumps({**saved, "seconds": 1000, "finished": False}))
     (tmp_path / "a" / "train2017" / "torn").touch()
-    assert seconds_of([draw("a")], tmp_path) == {}
+    assert finished_work([draw("a")], tmp_path) == {}
     run_pieces([draw("a")], tmp_path, tell=told.append)
 
     assert {path.name: path.read_bytes() for path in (tmp_path / "a" / "train2017").iterdir()} == expected
     assert told[-1].startswith("[1/1] a done in 16 min 4")
-    assert 1000 < seconds_of([draw("a")], tmp_path)["a"] < 1030
+    assert 1000 < finished_work([draw("a")], tmp_path)["a"].seconds < 1030
 
 
 def test_other_settings_are_refused_before_anything_begins(draw: Draw, told: list[str], tmp_path: Path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.running import run_pieces, seconds_of
+from rmae.reproduction.running import finished_work, run_pieces
 
 RUN = """
 import json, sys
@@ -95,11 +95,11 @@ def test_the_next_start_ends_as_if_nothing_had_been(
     said = interrupt(pieces, tmp_path, ".large.partial", number)
     assert not (tmp_path / "large").exists()
     if number != signal.SIGKILL:
-        done = f"{len(seconds_of(pieces, tmp_path))} of 2 pieces are done"
+        done = f"{len(finished_work(pieces, tmp_path))} of 2 pieces are done"
         assert said.splitlines()[-1] == f"stopped by {number.name}; {done}, the same command goes on"
 
     run_pieces(pieces, tmp_path)
-    assert seconds_of(pieces, tmp_path).keys() == {"small", "large"}
+    assert finished_work(pieces, tmp_path).keys() == {"small", "large"}
     assert all_files(tmp_path / "large") == undisturbed
 
 
@@ -176,4 +176,4 @@ def test_training_and_evaluation_go_on_from_any_kill_and_stop(tmp_path: Path):
     assert process.returncode == 0, said
     print(said)
     assert outcome(workspace) == outcome(expected)
-    assert seconds_of(PLAN, workspace).keys() == {piece.name for piece in PLAN}
+    assert finished_work(PLAN, workspace).keys() == {piece.name for piece in PLAN}

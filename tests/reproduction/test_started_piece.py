@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.piece_record import read_record
+from rmae.reproduction.piece_record import PieceRecord, read_piece_record, write_piece_record
 from rmae.reproduction.started_piece import StartedPiece
 from rmae.reproduction.workspace_lock import locked
 
@@ -84,10 +84,28 @@ def test_its_seconds_are_on_disk_while_it_runs(start: Start, tmp_path: Path, mon
     started, _ = start()
     time.sleep(0.2)
     assert started.ended() is None
-    record = read_record(tmp_path, "endless")
+    record = read_piece_record(tmp_path, "endless")
     assert record is not None
     assert not record.finished
-    assert 0.2 < record.seconds <= started.seconds
+    assert 0.2 < record.seconds <= started.seconds + 0.005  # of rounding
+
+
+@pytest.mark.parametrize(("begun", "commits"), [(True, ("of-old", "of-now")), (False, ("of-now",))])
+def test_its_commits_are_those_of_what_it_goes_on_with(
+    begun: bool, commits: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    piece = Piece("a", ("--help",), (), "runs/a", resumable=True)
+    write_piece_record(tmp_path, "a", PieceRecord(piece.arguments, 5.0, False, ("of-old",)))
+    if begun:
+        (tmp_path / "runs" / "a").mkdir(parents=True)
+        (tmp_path / "runs" / "a" / "config.json").touch()
+    monkeypatch.setattr("rmae.reproduction.started_piece.source_commit", lambda: "of-now")
+    with locked(tmp_path) as lock:
+        started = StartedPiece(piece, tmp_path, gpu=None, lock=lock)
+    started.kill()
+    record = read_piece_record(tmp_path, "a")
+    assert record is not None
+    assert record.commits == commits
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ import rmae
 from rmae.data.layouts import list_all_images, list_images
 from rmae.regions.coco_instances import CocoInstances
 from rmae.regions.coco_panoptic import CocoPanoptic
-from rmae.scenes.coco_layout import GROUND_CATEGORY
 from rmae.scenes.scene import Scene, draw_scene
 from rmae.scenes.scene_set import SceneSet
 from rmae.scenes.shapes import SHAPES
@@ -98,7 +97,7 @@ def test_segments_are_the_instances_and_the_ground(made: Path, split: str):
             shared = ("category_id", "area", "bbox", "iscrowd")
             assert [thing[key] for key in shared] == [instance[key] for key in shared]
         np.testing.assert_array_equal(ids == ground["id"], scene.label_map == -1)
-        assert (ground["category_id"], ground["area"]) == (GROUND_CATEGORY, (scene.label_map == -1).sum())
+        assert (ground["category_id"], ground["area"]) == (4, (scene.label_map == -1).sum())
         assert sum(segment["area"] for segment in annotation["segments_info"]) == np.prod(SIZE_HW)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rmae.scenes import patches
+from rmae.scenes import turned_cut_outs
 from rmae.scenes.composition import (
     FEWEST_PIXELS,
     LEAST_VISIBLE,
@@ -15,15 +15,17 @@ from rmae.scenes.composition import (
     draw_ground,
 )
 from rmae.scenes.cut_out_files import CutOutFiles
-from rmae.scenes.patches import Patch, make_pyramid
 from rmae.scenes.scene import EMPTY_SHARE, GROUND, MOST_OBJECTS
+from rmae.scenes.turned_cut_outs import TurnedCutOut, make_pyramid
 
 SIDE = 20.0
 COLOURS = [(250, 10, 10), (10, 250, 10)]
 
 
-def patch(width: int, height: int, grey: int = 200, alpha: int = 255) -> Patch:
-    return Patch(Image.new("RGBA", (width, height), (grey, grey, grey, alpha)), np.full((height, width), alpha >= 128))
+def turned(width: int, height: int, grey: int = 200, alpha: int = 255) -> TurnedCutOut:
+    return TurnedCutOut(
+        Image.new("RGBA", (width, height), (grey, grey, grey, alpha)), np.full((height, width), alpha >= 128)
+    )
 
 
 def ramp(size_hw: tuple[int, int]) -> Image.Image:
@@ -38,7 +40,7 @@ def ramp(size_hw: tuple[int, int]) -> Image.Image:
 @pytest.fixture
 def squares(monkeypatch: pytest.MonkeyPatch) -> Materials:
     """Two classes of squares of `SIDE` pixels that are never turned."""
-    monkeypatch.setattr(patches, "MOST_TURNED", 1e-9)
+    monkeypatch.setattr(turned_cut_outs, "MOST_TURNED", 1e-9)
     things = tuple(
         (make_pyramid(Image.new("RGBa", (int(SIDE),) * 2, (*colour, 255)), (SIDE, SIDE)),) for colour in COLOURS
     )
@@ -47,8 +49,8 @@ def squares(monkeypatch: pytest.MonkeyPatch) -> Materials:
 
 def test_a_thing_covers_just_the_pixels_that_it_lies_on():
     canvas = Canvas(Image.new("RGB", (10, 8)))
-    canvas.lay(patch(4, 3), (5, 2), 7)
-    canvas.lay(patch(3, 3), (-1, -2), 0)
+    canvas.lay(turned(4, 3), (5, 2), 7)
+    canvas.lay(turned(3, 3), (-1, -2), 0)
     scene = canvas.finish(np.random.default_rng(0))
     expected = np.full((8, 10), GROUND)
     expected[2:5, 5:9] = 0
@@ -60,9 +62,9 @@ def test_a_thing_covers_just_the_pixels_that_it_lies_on():
 
 def test_later_things_lie_over_earlier_ones_and_clear_ones_show_what_is_below():
     canvas = Canvas(Image.new("RGB", (12, 5)))
-    canvas.lay(patch(6, 3), (0, 1), 0)
-    canvas.lay(patch(6, 3, grey=90), (3, 1), 1)
-    canvas.lay(patch(12, 5, grey=0, alpha=127), (0, 0), 2)
+    canvas.lay(turned(6, 3), (0, 1), 0)
+    canvas.lay(turned(6, 3, grey=90), (3, 1), 1)
+    canvas.lay(turned(12, 5, grey=0, alpha=127), (0, 0), 2)
     scene = canvas.finish(np.random.default_rng(0))
     assert scene.label_map[2].tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1, -1, -1, -1]
     row = scene.image[2, :, 0].astype(int)
@@ -71,7 +73,7 @@ def test_later_things_lie_over_earlier_ones_and_clear_ones_show_what_is_below():
 
 def test_enough_of_everything_must_be_seen():
     canvas = Canvas(Image.new("RGB", (100, 100)))
-    thing = patch(10, 10)
+    thing = turned(10, 10)
     assert canvas.has_room(thing, (-6, 0))
     assert not canvas.has_room(thing, (-7, 0))
     assert not canvas.has_room(thing, (200, 0))
@@ -80,10 +82,10 @@ def test_enough_of_everything_must_be_seen():
     assert canvas.has_room(thing, (24, 20))
     assert not canvas.has_room(thing, (23, 20))  # 30 of the 100 pixels below would be left
     canvas.lay(thing, (26, 20), 0)
-    assert canvas.has_room(patch(2, 10), (21, 20))  # 60 of the first one's pixels could be seen so far
-    assert not canvas.has_room(patch(3, 10), (21, 20))
-    assert canvas.has_room(patch(4, 3), (50, 50)) == (FEWEST_PIXELS <= 12)
-    assert not canvas.has_room(patch(11, 1), (50, 50))
+    assert canvas.has_room(turned(2, 10), (21, 20))  # 60 of the first one's pixels could be seen so far
+    assert not canvas.has_room(turned(3, 10), (21, 20))
+    assert canvas.has_room(turned(4, 3), (50, 50)) == (FEWEST_PIXELS <= 12)
+    assert not canvas.has_room(turned(11, 1), (50, 50))
 
 
 def test_squares_have_the_masks_one_computes_by_hand(squares: Materials):

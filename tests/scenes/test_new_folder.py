@@ -47,3 +47,16 @@ def test_a_file_and_a_full_folder_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match=r" is not empty; choose another folder for the scenes, or delete this one$"):
         fill(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_put_there_in_the_meantime_is_not_lost(tmp_path: Path):
+    def fill_both(out: Path) -> None:
+        with new_folder(out) as folder:
+            (folder / "file").write_text("ours")
+            out.mkdir()
+            (out / "file").write_text("theirs")
+
+    with pytest.raises(ValueError, match=r" is not empty; choose another folder"):
+        fill_both(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "file").read_text() == "theirs"

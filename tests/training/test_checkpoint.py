@@ -100,3 +100,20 @@ def test_a_checkpoint_of_another_model_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"update_000000003 is of another model than the one .*size mismatch") as said:
         restore_checkpoint(tmp_path, new, torch.optim.AdamW(new.parameters()), RunProgress(3))
     assert "\n" not in str(said.value)
+
+
+def test_deleting_an_old_checkpoint_never_leaves_half_of_it_under_its_name(tmp_path, monkeypatch):
+    for update in (1, 2, 3):
+        (tmp_path / f"update_00000000{update}").mkdir()
+
+    def killed(folder):
+        raise KeyboardInterrupt(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prune_checkpoints(tmp_path, RunConfig(keep_newest=2))
+    assert {path.name for path in tmp_path.glob("update_*")} == {"update_000000002", "update_000000003"}
+    assert len(list(tmp_path.iterdir())) == 3
+    prune_checkpoints(tmp_path, RunConfig(keep_newest=2))
+    assert len(list(tmp_path.iterdir())) == 2

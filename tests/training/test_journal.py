@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rmae.config import RunConfig
+from rmae.data.worker_pool import WorkerDiedError
 from rmae.interruption import TrainingStopped
 from rmae.training.checkpoint import RunProgress, read_progress
 from rmae.training.finite import NonFiniteError
@@ -117,3 +119,64 @@ def test_a_run_cannot_be_made_shorter_than_it_is(tmp_path):
     learner.save(RunProgress(5))
     with pytest.raises(ValueError, match="is at update 5 already; it cannot be made 4 long"):
         open_journal(open_learner(tmp_path), 4)
+
+
+def test_a_checkpoint_without_room_is_one_sentence_and_leaves_the_last_one(tmp_path, limit_files):
+    learner = open_learner(tmp_path, log_every=3, checkpoint_every=2)
+    with open_journal(learner, 9) as journal:
+        journal.close_update(2, update(learner, 1), 0.1)
+        values = update(learner, 2)
+        with limit_files(100), pytest.raises(OSError, match="the checkpoint of update 4 cannot be written") as raised:
+            journal.close_update(4, values, 0.1)
+    [sentence] = str(raised.value).splitlines()
+    assert "model.safetensors cannot be written: " in sentence
+    last = tmp_path / "checkpoints" / "update_000000002"
+    assert sentence.endswith(f"; the last one, {last}, is whole: make room on the disk, then go on with --resume")
+    assert list((tmp_path / "checkpoints").iterdir()) == [last]
+    assert open_learner(tmp_path).first_update == 2
+
+
+def test_the_first_checkpoint_without_room_says_that_there_is_none(tmp_path, limit_files):
+    learner = open_learner(tmp_path)
+    place = re.escape(str(tmp_path / "checkpoints"))
+    sentence = rf"update 5 cannot be written in {place} \(.*\); there is none yet: make room"
+    with limit_files(100), pytest.raises(OSError, match=sentence):
+        learner.save(RunProgress(5))
+
+
+def fail_after_one_update(learner: Learner, error: Exception) -> None:
+    with open_journal(learner, 9) as journal:
+        journal.close_update(1, update(learner, 0), 0.1)
+        raise error
+
+
+def test_what_was_trained_is_saved_where_a_worker_dies(tmp_path):
+    learner = open_learner(tmp_path)
+    with pytest.raises(WorkerDiedError):
+        fail_after_one_update(learner, WorkerDiedError())
+    assert read_progress(tmp_path).update == 1
+    resumed = open_learner(tmp_path)
+    assert all(torch.equal(*both) for both in zip(resumed.step.parameters(), learner.step.parameters(), strict=True))
+    assert read_progress(tmp_path).window_updates == 1
+
+
+def evaluate_in_the_middle_of_an_update(learner: Learner) -> None:
+    with open_journal(learner, 9) as journal:
+        journal.close_update(1, update(learner, 0), 0.1)
+        update(learner, 1)
+        with journal.pause():
+            raise WorkerDiedError
+
+
+def test_nothing_is_saved_where_a_worker_dies_before_an_update_is_closed(tmp_path):
+    """The weights are those after it, and the count is that before it."""
+    with pytest.raises(WorkerDiedError):
+        evaluate_in_the_middle_of_an_update(open_learner(tmp_path))
+    assert read_progress(tmp_path).update == 0
+
+
+def test_other_errors_save_nothing(tmp_path):
+    learner = open_learner(tmp_path)
+    with pytest.raises(RuntimeError):
+        fail_after_one_update(learner, RuntimeError())
+    assert read_progress(tmp_path).update == 0

@@ -1,8 +1,6 @@
 """The loop as a whole, on real pictures."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ import torch
 
 import rmae
 from rmae.data.layouts import list_images
-from rmae.data.loader import to_device
 from rmae.data.order import BatchOrder
 from rmae.data.samples import PretrainSamples, collate
 from rmae.interruption import TrainingStopped
@@ -21,23 +18,13 @@ from rmae.training.loop import check_trainable
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import resume_run
 from rmae.training.step import PretrainStep
+from stopped_runs import assert_identical, losses, stop_at_batch
 
 
 def state(folder, update=None):
     """All tensors of a checkpoint: model and optimiser."""
     checkpoint = newest_checkpoint(folder.path) if update is None else folder.checkpoints / f"update_{update:09d}"
     return read_tensors(checkpoint)
-
-
-def assert_identical(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
-
-
-def losses(folder):
-    """The metrics of a run but for its speed."""
-    return [{k: v for k, v in line.items() if k != "images_per_s"} for line in read_metrics(folder.metrics)]
 
 
 def test_pixel_and_region_loss_fall(config, run, change):
@@ -49,28 +36,12 @@ def test_pixel_and_region_loss_fall(config, run, change):
     assert lines[-1]["epoch"] == 60 * 8 / 20
 
 
-class StopAfter:
-    """Sends this process a signal when the loop asks for a certain batch."""
-
-    def __init__(self, monkeypatch, num_batches):
-        self.left = num_batches
-
-        def counted(batches, device):
-            for batch in to_device(batches, device):
-                self.left -= 1
-                if self.left == 0:
-                    os.kill(os.getpid(), signal.SIGTERM)
-                yield batch
-
-        monkeypatch.setattr(loop, "to_device", counted)
-
-
 @pytest.mark.parametrize("stop_after", [1, 4])  # between log steps; in the second epoch
 def test_stopping_and_resuming_is_bit_identical(config, run, monkeypatch, stop_after):
     whole = run(config, "whole")
 
     with monkeypatch.context() as patch:
-        StopAfter(patch, stop_after)
+        stop_at_batch(patch, loop, stop_after)
         with pytest.raises(TrainingStopped, match=f"stopped by SIGTERM after update {stop_after} of 6"):
             run(config, "stopped")
     stopped = type(whole)(whole.path.with_name("stopped"))

@@ -17,13 +17,11 @@ def test_lines_come_back_and_resuming_drops_those_from_after_the_checkpoint(tmp_
     log = MetricLog(folder, 0)
     for update in (2, 4, 6):
         log.add(metrics(update).line())
-    log.close()
     with folder.metrics.open("a") as file:
         file.write('{"update": 8, "lo')  # a kill in the middle of a line
 
     log = MetricLog(folder, 4)
     log.add(metrics(6).line())
-    log.close()
 
     assert [line["update"] for line in read_metrics(folder.metrics)] == [2, 4, 6]
     line = json.loads(folder.metrics.read_text().splitlines()[-1])

@@ -11,16 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.distributed import DistNetworkError, HashStore
 
 import rmae
 from rmae.config import LossConfig
 from rmae.data.order import BatchOrder, SampleKey
 from rmae.data.samples import PretrainSamples, collate
-from rmae.interruption import FailedElsewhere, StoppedElsewhere, StopSignal, TrainingStopped
+from rmae.interruption import StopSignal
 from rmae.training import processes
 from rmae.training.devices import check_accelerator
-from rmae.training.failures import FailureBoard
 from rmae.training.launch import Launch, first_node, is_first, is_first_here, read_launch
 from rmae.training.metrics import MetricLog
 from rmae.training.news import News
@@ -194,7 +192,6 @@ def test_one_process_waits_for_nothing_and_has_no_group(config):
 def test_only_the_first_process_writes_metrics(tmp_path: Path):
     log = MetricLog(RunFolder(tmp_path), 0, writes=False)
     log.add(None)  # pyright: ignore[reportArgumentType]
-    log.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -218,69 +215,6 @@ def test_a_signal_to_any_process_reaches_all(images, tmp_path):
 
 
 # Failing
-
-
-def boards(store: HashStore) -> list[FailureBoard]:
-    return [FailureBoard(store, rank=rank, world_size=3) for rank in range(3)]
-
-
-BROKEN = RuntimeError("[.../third_party/gloo/gloo/transport/tcp/pair.cc:538] Connection closed by peer [::1]:1")
-
-
-def test_an_error_of_another_process_is_told_by_the_first():
-    first, second, third = boards(HashStore())
-    assert first.first() is None
-    silent = third.explain(OSError("the disk is gone"))
-    assert isinstance(silent, FailedElsewhere)
-    assert not str(silent)
-    assert str(first.explain(BROKEN)) == "process 2: the disk is gone"
-    assert isinstance(second.explain(DistNetworkError("lost")), FailedElsewhere)
-    assert not str(second.explain(BROKEN))
-
-
-def test_the_first_process_tells_its_own_error():
-    first, second, _ = boards(HashStore())
-    error = ValueError("no such folder")
-    assert first.explain(error) is error
-    assert not str(second.explain(BROKEN))
-
-
-def test_the_first_failure_counts():
-    first, second, third = boards(HashStore())
-    third.publish("one")
-    second.publish("two")
-    assert str(first.first()) == "process 2: one"
-
-
-def test_an_unexpected_error_keeps_its_traceback():
-    _, second, _ = boards(HashStore())
-    error = TypeError("a defect")
-    assert second.explain(error) is error
-
-
-def test_stopping_is_told_by_the_first():
-    first, second, _ = boards(HashStore())
-    stopped = TrainingStopped("after update 3")
-    assert first.explain(stopped) is stopped
-    assert isinstance(second.explain(stopped), StoppedElsewhere)
-    assert first.first() is None
-
-
-def test_a_process_that_waits_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch):
-    """As one does whose device waits for the gradients of a process that is gone."""
-    from rmae.training import failures
-
-    monkeypatch.setattr(failures, "_SECONDS_BETWEEN_LOOKS", 0.01)
-    monkeypatch.setattr(failures, "_SECONDS_TO_END", 0.02)
-    ended = []
-    monkeypatch.setattr(failures, "end_process", ended.append)
-    first, second, third = boards(HashStore())
-    first.watch()
-    second.watch()
-    third.publish("the disk is gone")
-    first._thread.join(timeout=10)
-    second._thread.join(timeout=10)
-    assert sorted(ended) == ["", "process 2: the disk is gone"]
 
 
 def test_a_meeting_place_that_is_taken_is_an_error_of_the_user(config, monkeypatch: pytest.MonkeyPatch):

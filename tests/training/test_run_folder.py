@@ -67,3 +67,18 @@ def test_what_is_no_run_is_refused(tmp_path, contents, sentence):
         RunFolder(tmp_path).config.write_text(contents)
     with pytest.raises(ValueError, match=sentence):
         read_run(tmp_path).config()
+
+
+def test_a_run_of_before_its_images_were_listed_is_listed_when_it_goes_on(config, tmp_path):
+    start_run(tmp_path, config, "/images", IMAGES)
+    names = RunFolder(tmp_path).image_names
+    assert names.read_text() == '"a.jpg"\n"b.jpg"\n'
+    names.unlink()
+    resume_run(tmp_path, config, "/images", IMAGES)
+    assert names.read_text() == '"a.jpg"\n"b.jpg"\n'
+
+
+def test_a_start_that_was_killed_before_there_was_a_run_does_not_bar_the_next(config, tmp_path):
+    (tmp_path / ".config.json.partial").write_text('{"format": "r')
+    start_run(tmp_path, config, None, IMAGES)
+    assert read_run(tmp_path).config() == config

@@ -7,7 +7,6 @@ from rmae.visual.region_statistics import (
     RegionStatistics,
     find_fault,
     key_figures,
-    percent,
     region_areas,
     warnings_in_words,
 )
@@ -111,23 +110,3 @@ def test_without_images_counted_there_is_only_their_number() -> None:
 def test_areas_must_belong_to_the_counts() -> None:
     with pytest.raises(ValueError, match=r"areas have shape \(3,\), but regions_per_image adds up to 4; give"):
         RegionStatistics(num_images=2, regions_per_image=np.array([3, 1]), areas=np.ones(3))
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0, "0 %"),
-        (1e-6, "<0.001 %"),
-        (1e-5, "0.001 %"),
-        (0.000873, "0.087 %"),
-        (PATCH_SHARE, "0.51 %"),
-        (0.0096, "0.96 %"),
-        (0.0996, "10 %"),
-        (0.5, "50 %"),
-        (0.994, "99 %"),
-        (0.9999, ">99 %"),
-        (1, "100 %"),
-    ],
-)
-def test_percent(share: float, text: str) -> None:
-    assert _plain(percent(share)) == text

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import reprlib
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from rmae.app.marks import Box, Mark, Point, Stroke
+from rmae.quoting import quoted
 
 View = Literal["masks", "attention", "regions"]
 """What is seen over the picture."""
@@ -158,7 +158,7 @@ def parse_request(found: object) -> Request:
 def _action(found: object) -> Action:
     action = _marking(found) or _looking(found) or _file(found)
     if action is None:
-        raise ValueError(f"the page sent an action that is not known: {reprlib.repr(found)}; reload it")
+        raise ValueError(f"the page sent an action that is not known: {quoted(found)}; reload it")
     return action
 
 
@@ -226,26 +226,26 @@ def _mark(found: object) -> Mark:
             if not (box[0] < box[2] and box[1] < box[3]):
                 raise ValueError("a box has no area; drag from one corner of the object to the opposite one")
             return Box(xyxy=box)
-    raise ValueError(f"the page sent a mark that is not known: {reprlib.repr(found)}; reload it")
+    raise ValueError(f"the page sent a mark that is not known: {quoted(found)}; reload it")
 
 
 def _pair(found: object) -> tuple[float, float]:
     match found:
         case [x, y]:
             return _number(x), _number(y)
-    raise ValueError(f"a point of a stroke is {reprlib.repr(found)}; it must be x and y")
+    raise ValueError(f"a point of a stroke is {quoted(found)}; it must be x and y")
 
 
 def _number(found: object) -> float:
     if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) <= _LARGEST_NUMBER:
         return float(found)
-    raise ValueError(f"a place is {reprlib.repr(found)}; it must be a number of pixels")
+    raise ValueError(f"a place is {quoted(found)}; it must be a number of pixels")
 
 
 def _count(found: object) -> int:
     if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _LARGEST_NUMBER:
         return found
-    raise ValueError(f"a number is {reprlib.repr(found)}; it must be a whole one, 0 or more")
+    raise ValueError(f"a number is {quoted(found)}; it must be a whole one, 0 or more")
 
 
 def _bytes(encoded: str) -> bytes:

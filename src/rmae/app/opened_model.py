@@ -6,14 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rmae.app.marks import Marks, to_prompt
 from rmae.data.crops import Crop, crop_image
 from rmae.data.images import READABLE_CHANNELS
 from rmae.interactive.segmenter import ImageEmbedding, ObjectMask, Segmenter
 from rmae.models.attention import attention_maps
-from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
 
@@ -103,24 +101,14 @@ class OpenedModel:
             Shape (rows, columns) float32, one value a patch; together with the class token they sum to 1.
         """
         rows, columns = self.grid
-        images = self._normalise(sight.squeezed)
+        pixels, model = torch.from_numpy(sight.squeezed).unsqueeze(0), self._segmenter.model
+        images = self._segmenter.normalise(pixels).to(next(model.parameters()).device)
         ids_query = torch.tensor([[patch[0] * columns + patch[1]]], device=images.device)
         with self._encoder_in_use:
-            maps = attention_maps(self._segmenter.model.encoder, images, layers=[layer], ids_query=ids_query)
+            maps = attention_maps(model.encoder, images, layers=[layer], ids_query=ids_query)
         to_patches = maps[0, 0, :, 0, -rows * columns :]  # (heads, L)
         chosen = to_patches.mean(dim=0) if head is None else to_patches[head]
         return chosen.reshape(rows, columns).float().cpu().numpy()
-
-    def _normalise(self, squeezed: np.ndarray) -> Tensor:
-        """A picture (M, h, w) as the encoder takes it, (1, M, h, w)."""
-        model = self._segmenter.model
-        device = next(model.parameters()).device
-        mean, std = (
-            torch.tensor(values, device=device).view(-1, 1, 1)
-            for values in (model.pixel_mean or IMAGENET_MEAN, model.pixel_std or IMAGENET_STD)
-        )
-        pixels = torch.from_numpy(squeezed.astype(np.float32) / np.iinfo(squeezed.dtype).max).to(device)
-        return ((pixels - mean) / std).unsqueeze(0)
 
 
 def open_model(source: str | Path | MaskedAutoencoder) -> OpenedModel:

@@ -13,10 +13,11 @@ from rmae.app.marks import mark_as_json
 from rmae.app.opened_model import OpenedModel
 from rmae.app.session import RegionMaps, Session, patch_at
 from rmae.app.views import draw_overlay, draw_regions, rgba_data_uri
+from rmae.visual.figure_words import rough_percent
 from rmae.visual.heat_maps import draw_heat_map
 from rmae.visual.mask_pictures import mask_colour
 from rmae.visual.pictures import css_colour, jpeg_data_uri
-from rmae.visual.region_statistics import percent, region_areas
+from rmae.visual.region_statistics import region_areas
 
 
 def describe(
@@ -90,7 +91,7 @@ def _facts(session: Session, model: int, number: int) -> str:
         return "mark the object itself, too"
     if answer.share == 0:
         return "nothing found"
-    return f"covers {percent(answer.share)}, IoU\N{NO-BREAK SPACE}about\N{NO-BREAK SPACE}{answer.confidence:.2f}"
+    return f"covers {rough_percent(answer.share)}, IoU\N{NO-BREAK SPACE}about\N{NO-BREAK SPACE}{answer.confidence:.2f}"
 
 
 def _attention(session: Session, models: Sequence[OpenedModel]) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _in_words(regions: RegionMaps, label_map: int | None) -> str:
     if areas.size == 0:
         return f"no region{regions.caption}"
     number = "1 region" if areas.size == 1 else f"{areas.size:,} regions"
-    return f"{number}, the median one {percent(float(np.median(areas)))} of the picture{regions.caption}"
+    return f"{number}, the median one {rough_percent(float(np.median(areas)))} of the picture{regions.caption}"
 
 
 def _pane(session: Session, number: int, model: OpenedModel) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def _attention_pane(session: Session, number: int, model: OpenedModel) -> dict[s
     patch = patch_at(session, model.grid)
     values = model.attention(picture.sights[number], patch, layer=layer, head=head)
     of_head = f"mean of {model.num_heads} heads" if head is None else f"head {head}"
-    kept = f"{percent(float(values.sum()))} of it on patches, the rest on the class token"
+    kept = f"{rough_percent(float(values.sum()))} of it on patches, the rest on the class token"
     return {
         "layer": jpeg_data_uri(draw_heat_map(values, picture.shown)),
         "caption": f"layer {layer}, {of_head}; {kept}",

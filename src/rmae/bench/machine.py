@@ -24,7 +24,7 @@ def describe_machine(packages: tuple[str, ...]) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in packages},
-        "commit": _commit(),
+        "commit": source_commit(),
     }
 
 
@@ -41,14 +41,18 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """Commit of the source, with a plus if it was changed since; None where it is not in a repository."""
-    folder = Path(__file__).parent
-    described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or None
+def source_commit() -> str | None:
+    """Commit of the source, with a plus if it was changed since; None where no repository has it, or git is missing."""
+    # An environment may lie in somebody else's repository, which says nothing about this file.
+    if _ask_git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    return _ask_git("describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+")
+
+
+def _ask_git(*words: str) -> str | None:
+    """What git says beside this file; None where it has nothing to say."""
+    try:
+        said = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return said.stdout.strip() or None

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from rmae.bench.machine import describe_machine
 from rmae.bench.stopwatch import time_side_by_side
+from rmae.config import DataConfig
 from rmae.data.crops import centre_crop
 from rmae.data.drawing import draw_regions
 from rmae.data.image_set import ImageSet
@@ -89,7 +90,7 @@ def measure_regions(images: ImageSet, *, size_hw: tuple[int, int], repeats: int)
 
 def _read(path: Path, size_hw: tuple[int, int]) -> np.ndarray:
     """The middle of a photograph, (H, W, 3) uint8."""
-    image = Image.fromarray(read_image(path, channels=3, max_pixels=80_000_000))
+    image = Image.fromarray(read_image(path, channels=3, max_pixels=DataConfig.max_pixels))
     return np.asarray(ImageOps.fit(image, (size_hw[1], size_hw[0]), Image.Resampling.BICUBIC))
 
 

@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from rmae.cli.parsing import UsageError, suggest
-from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere
+from rmae.interruption import EndedBySignal, FailedElsewhere, Stopped, StoppedElsewhere, stopped_at_once
+from rmae.quoting import one_line
 from rmae.training.launch import is_first, is_first_here
 
 DONE, FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 3
 """Exit codes."""
+_LONGEST = 1000  # characters of an error
 
 
 class _Command(NamedTuple):
@@ -148,7 +150,15 @@ def run(arguments: Sequence[str]) -> int:
         print(overview)
         return DONE if arguments else WRONG_USAGE
     try:
-        _call(*_find(list(arguments)))
+        with stopped_at_once():
+            return _run(list(arguments))
+    except Stopped as stopped:
+        return _complain(stopped, STOPPED)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        _call(*_find(arguments))
     except UsageError as error:
         return _complain(error, WRONG_USAGE)
     except Stopped as stopped:
@@ -159,15 +169,11 @@ def run(arguments: Sequence[str]) -> int:
     except (ValueError, OSError, FailedElsewhere) as error:
         return _complain(error, FAILED)
     except (RuntimeError, MemoryError) as error:
-        if "DataLoader worker" in str(error):
-            return _complain(
-                "a process that reads images was ended from outside, perhaps because memory ran out; lower "
-                "--num-workers or --batch-size, then go on with --resume",
-                FAILED,
-            )
         if not _is_out_of_memory(error):
             raise
-        return _complain(f"out of memory: {_find(list(arguments))[0].if_memory_runs_out}", FAILED)
+        return _complain(f"out of memory: {_find(arguments)[0].if_memory_runs_out}", FAILED)
+    except EndedBySignal:
+        raise
     except KeyboardInterrupt:
         return _complain("interrupted", FAILED)
     return DONE
@@ -236,7 +242,8 @@ def _complain(error: BaseException | str, code: int) -> int:
     # Processes that were started together say alike what is wrong before they have met; later only one of them does.
     have_met = isinstance(error, FailedElsewhere | StoppedElsewhere)
     if str(error) if have_met else is_first_here(os.environ):
-        print(f"rmae: {re.sub(r'^[A-Za-z.]+Error: ', '', sentence)}", file=sys.stderr)
+        sentence = re.sub(r"^[A-Za-z.]+Error: ", "", sentence)
+        print(f"rmae: {one_line(sentence, longest=_LONGEST)}", file=sys.stderr)  # a name may hold a terminal's commands
     return code
 
 

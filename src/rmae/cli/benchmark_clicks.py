@@ -1,6 +1,5 @@
 """Measuring what a click costs."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,7 @@ def benchmark_clicks(arguments: list[str]) -> None:
     check_output_file("json", chosen.json)
 
     from rmae.bench.clicks import measure_clicks
-    from rmae.files import write_atomically
+    from rmae.files import write_json
 
     measured = measure_clicks(
         chosen.model,
@@ -62,7 +61,7 @@ def benchmark_clicks(arguments: list[str]) -> None:
     print(_in_words(name or _DEFAULT_PRESET, measured))
     if chosen.json is not None:
         command = shlex.join(["rmae", "benchmark", "clicks", *arguments])
-        write_atomically(chosen.json, json.dumps({"command": command, **measured}, indent=2) + "\n")
+        write_json(chosen.json, {"command": command, **measured})
 
 
 def _in_words(preset: str, measured: dict[str, Any]) -> str:

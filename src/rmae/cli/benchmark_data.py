@@ -1,6 +1,5 @@
 """Measuring what a sample costs."""
 
-import json
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -80,7 +79,7 @@ def benchmark_data(arguments: list[str]) -> None:
     print(_table(measured))
     if chosen.json is not None:
         from rmae.config_json import describe_source
-        from rmae.files import write_atomically
+        from rmae.files import write_json
 
         figures = {
             "command": shlex.join(["rmae", "benchmark", "data", *arguments]),
@@ -89,7 +88,7 @@ def benchmark_data(arguments: list[str]) -> None:
             "regions": describe_source(chosen.regions),
             **measured,
         }
-        write_atomically(chosen.json, json.dumps(figures, indent=2) + "\n")
+        write_json(chosen.json, figures)
 
 
 def _check(chosen: BenchmarkArguments) -> None:

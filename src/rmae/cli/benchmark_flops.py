@@ -1,7 +1,6 @@
 """Measuring what the choices of the method cost."""
 
 import itertools
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -90,13 +89,13 @@ def benchmark_flops(arguments: list[str]) -> None:
 def _keep(chosen: BenchmarkArguments, figures: dict[str, Any], name: str) -> None:
     """Write the figures, with the cost of 1 to 64 regions, where they were asked for."""
     from rmae.bench.costs import count_by_num_regions
-    from rmae.files import write_atomically
+    from rmae.files import write_json
     from rmae.visual.cost_curves import CostCurve, draw_cost_curves
 
     by_num_regions = count_by_num_regions(replace(chosen.model, task="rmae"), chosen.loss)
     if chosen.json is not None:
         figures |= {"macs_over_mae_by_num_regions": by_num_regions}
-        write_atomically(chosen.json, json.dumps(figures, indent=2) + "\n")
+        write_json(chosen.json, figures)
     if chosen.plot is not None:
         curves = [CostCurve(variant, tuple(cost), tuple(cost.values())) for variant, cost in by_num_regions.items()]
         draw_cost_curves(curves, title=f"What regions cost: {name}", path=chosen.plot)

@@ -1,6 +1,5 @@
 """Measuring how regions are made."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,7 @@ def benchmark_regions(arguments: list[str]) -> None:
     from rmae.data.image_set import ImageSet
     from rmae.data.layouts import list_images
     from rmae.data.photographs import IN_COLOUR, photographs_folder
-    from rmae.files import write_atomically
+    from rmae.files import write_json
 
     images = ImageSet(photographs_folder(), IN_COLOUR) if chosen.data is None else list_images(chosen.data)
     measured = measure_regions(
@@ -53,7 +52,7 @@ def benchmark_regions(arguments: list[str]) -> None:
     print(_in_words(measured))
     if chosen.json is not None:
         command = shlex.join(["rmae", "benchmark", "regions", *arguments])
-        write_atomically(chosen.json, json.dumps({"command": command, **measured}, indent=2) + "\n")
+        write_json(chosen.json, {"command": command, **measured})
 
 
 def _in_words(measured: dict) -> str:

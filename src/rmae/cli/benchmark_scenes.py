@@ -1,6 +1,5 @@
 """Measuring how fast scenes of cut-outs are made."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ def benchmark_scenes(arguments: list[str]) -> None:
     check_output_file("json", chosen.json)
 
     from rmae.bench.scenes import measure_scenes
-    from rmae.files import write_atomically
+    from rmae.files import write_json
     from rmae.scenes import read_cut_outs
 
     measured = measure_scenes(
@@ -52,7 +51,7 @@ def benchmark_scenes(arguments: list[str]) -> None:
     print(_in_words(measured))
     if chosen.json is not None:
         command = shlex.join(["rmae", "benchmark", "scenes", *arguments])
-        write_atomically(chosen.json, json.dumps({"command": command, **measured}, indent=2) + "\n")
+        write_json(chosen.json, {"command": command, **measured})
 
 
 def _in_words(measured: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Measuring how fast training is."""
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -74,10 +73,10 @@ def benchmark_train(arguments: list[str]) -> None:
     measured = _measure(chosen, config)
     print(_table(measured))
     if chosen.json is not None:
-        from rmae.files import write_atomically
+        from rmae.files import write_json
 
         command = shlex.join(["rmae", "benchmark", "train", *arguments])
-        write_atomically(chosen.json, json.dumps({"command": command, **measured}, indent=2) + "\n")
+        write_json(chosen.json, {"command": command, **measured})
 
 
 def _check(chosen: BenchmarkArguments) -> None:
@@ -137,9 +136,9 @@ def _keep(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
     """Write down what is known so far: the rest may run out of memory or of time."""
     if path is None:
         return
-    from rmae.files import write_atomically
+    from rmae.files import write_json
 
-    write_atomically(path, json.dumps({"unfinished": True, "rows": list(rows)}, indent=2) + "\n")
+    write_json(path, {"unfinished": True, "rows": list(rows)})
 
 
 def _profile(step: "TrainingStep", path: Path | None) -> None:

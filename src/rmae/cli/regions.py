@@ -6,6 +6,7 @@ from typing import Annotated
 
 from rmae.cli.parsing import UsageError, parse
 from rmae.cli.region_sources import region_source_registry
+from rmae.config import DataConfig
 from rmae.regions.felzenszwalb import Felzenszwalb
 from rmae.regions.sources import NamedSource
 
@@ -36,7 +37,7 @@ def make(arguments: list[str]) -> None:
         channels: int = 3
         """Channels in which images are read, those of the model: 3 = RGB, 1 = grey, 4 = RGB and alpha.
         Other numbers are read from TIFF alone."""
-        max_pixels: int = 80_000_000
+        max_pixels: int = DataConfig.max_pixels
         """Images with more pixels are skipped as absurdly large."""
         num_workers: int | None = None
         """Processes that make regions; 0 = make them in this one, None = one for each core (for sam, 0)."""

@@ -51,7 +51,7 @@ def reproduce(arguments: list[str]) -> None:
         """tiny = scenes and two CPU cores, small = scenes and one GPU.
         paper = print the commands for a folder that has coco, imagenet and ade20k in it."""
         seeds: int = 1
-        """Seeds of pre-training and evaluation, at least 1; three or more give intervals and verdicts."""
+        """Seeds of pre-training and evaluation, at least 1; two or more give intervals and verdicts."""
         also: Annotated[tuple[str, ...], tyro.conf.arg(name="with")] = ()
         """Tasks besides those of the budget, as in detect,linear."""
         cut_outs: Path | None = None

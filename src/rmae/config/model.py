@@ -149,6 +149,8 @@ class ModelConfig:
         for name in _POSITIVE_MODEL_FIELDS:
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
+            most = _MOST_BLOCKS if name.endswith("depth") else _MOST
+            require(value is None or value <= most, f"{name} is {value}; it must be at most {most:,}")
         require(self.mlp_ratio > 0, f"mlp_ratio is {self.mlp_ratio}; it must be above 0")
         self._check_task()
         self._check_image_size()
@@ -196,6 +198,7 @@ class ModelConfig:
         require(isinstance(size, int) or len(size) == 2, f"img_size is {size}; give one side, or height and width")
         for side in self.image_hw:
             require(side >= 1, f"img_size is {size}; every side must be at least 1 pixel")
+            require(side <= _LARGEST_SIDE, f"img_size is {size}; no side may exceed {_LARGEST_SIDE:,} pixels")
             below = side // self.patch_size * self.patch_size
             nearest = " or ".join(str(s) for s in (below, below + self.patch_size) if s > 0)
             require(
@@ -214,6 +217,8 @@ class ModelConfig:
             "change the ratio, or take a larger img_size or a smaller patch_size",
         )
 
+
+_MOST_BLOCKS, _MOST, _LARGEST_SIDE = 1000, 4_000_000, 100_000  # far beyond what can be built, so that nothing tries to
 
 _REGION_FIELDS = (
     "region_variant", "feeding", "num_regions", "region_mask_ratio", "shared_mask", "masking", "region_embed_dim",

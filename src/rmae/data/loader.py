@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import c_bool
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from rmae.data.order import BatchOrder
+from rmae.data.worker_pool import WorkerDiedError
 
 _MAX_SAMPLES_AHEAD = 16_384  # in batches that workers make before they are asked for; 3.3 GB at 224 pixels
 
@@ -56,6 +58,9 @@ def open_batches(
         collate: From the samples of a micro-batch to the batch.
         num_workers: Processes that make samples; 0 = this one. The batches are the same for any number.
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
+
+    Yields:
+        The batches. A worker that was ended from outside is a `WorkerDiedError` where the next one is asked for.
     """
     in_flight = max(1, num_workers) * order.micro_batch_size
     may_end = RawValue(c_bool, False)  # without a lock: a signal may come while a worker looks at it
@@ -69,7 +74,8 @@ def open_batches(
         prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
-    batches = iter(loader)
+    with _signals_of_children_kept():
+        batches = iter(loader)
     try:
         yield _received(batches)
     finally:
@@ -88,8 +94,23 @@ def _received(batches: Iterator[B]) -> Iterator[B]:
         workers = batches._workers if isinstance(batches, _MultiProcessingDataLoaderIter) else []
         # A socket breaks a moment before the exit code is there.
         if isinstance(error, ConnectionError | EOFError) or any(worker.exitcode for worker in workers):
-            raise RuntimeError("DataLoader worker died while it handed over a batch") from error
+            raise WorkerDiedError(
+                "a process that reads images was ended from outside, perhaps because memory ran out; lower "
+                "--num-workers or --batch-size, then go on with --resume"
+            ) from error
         raise
+
+
+@contextmanager
+def _signals_of_children_kept() -> Iterator[None]:
+    """Take back the handler by which torch raises a worker's death wherever the main thread is, amid an update say.
+
+    Without it that is noticed within seconds, where a batch is asked for and the state is whole.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    if threading.current_thread() is threading.main_thread() and before is not None:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def _handle_signals(may_end: c_bool, worker_id: int) -> None:

@@ -1,6 +1,5 @@
 """Packing a data set with its regions into shards: every core works, and nothing that is finished is done again."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,9 +17,10 @@ from rmae.config_json import describe_source
 from rmae.data.crops import Crop, sample_positions
 from rmae.data.decoding import decode_crop, reduction_for
 from rmae.data.image_encoding import encode_image
+from rmae.data.image_names import as_begun, write_names
+from rmae.data.image_progress import ImageProgress
 from rmae.data.image_set import ImageSet
 from rmae.data.images import StoredImage, UnreadableImage, check_channels, check_max_pixels
-from rmae.data.making_progress import MakingProgress
 from rmae.data.region_reader import RegionReader, open_regions
 from rmae.data.shard_index import FORMAT_VERSION, join_indices
 from rmae.data.shard_writer import PackedImage, ShardWriter, lock_path, part_path, read_part
@@ -28,8 +28,9 @@ from rmae.data.shards import INDEX, SETTINGS, Shards, shard_path
 from rmae.data.share import Share
 from rmae.data.skips import Skipped
 from rmae.data.worker_pool import work_in_processes
-from rmae.files import write_atomically
+from rmae.files import read_json, write_json
 from rmae.interruption import Stopped, StopSignal
+from rmae.quoting import one_line, quoted
 from rmae.regions.inside import Inside
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.live import Live
@@ -40,6 +41,8 @@ from rmae.regions.store_lock import StoreBusyError, StoreLock
 from rmae.regions.stored import Stored
 
 _SECONDS_BETWEEN_LOOKS = 0.1
+_NAMES = f".{SETTINGS}.images"
+"""The images that an unfinished call packs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,7 @@ def pack_images(images: ImageSet, folder: Path, packing: Packing, *, share: Shar
         OSError: The shards cannot be written.
     """
     share = Share.of_environment() if share is None else share
+    images = _as_begun(folder, images)
     header = packing.header(images)
     settings = {
         "format": "packing",
@@ -125,7 +129,7 @@ def pack_images(images: ImageSet, folder: Path, packing: Packing, *, share: Shar
         _clear(folder)
         return _whole(Shards(folder))
     reader = None if packing.regions is None else _open_regions(packing, images)
-    _write_settings(folder, settings)
+    _write_settings(folder, settings, images)
     starts = range(0, len(images.names), packing.images_per_shard)
     spans = [images.names[start : start + packing.images_per_shard] for start in starts]
     missing = [shard for shard in range(len(spans)) if read_part(folder, shard) is None]
@@ -152,31 +156,47 @@ def _whole(shards: Shards) -> Shards:
 def _refuse_other_settings(folder: Path, wanted: dict[str, Any]) -> None:
     path = folder / SETTINGS
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         different = [name for name in wanted if found[name] != wanted[name]]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not say how the shards beside it are made ({error}); pack anew") from error
+        raise ValueError(
+            f"{path} does not say how the shards beside it are made ({one_line(error)}); pack anew"
+        ) from error
     if different:
         name = different[0]
         raise ValueError(
-            f"the shards in {folder} are made with {name.replace('_', ' ')} {found[name]}, not {wanted[name]}; "
-            "pack into another folder, or delete this one"
+            f"the shards in {folder} are made with {name.replace('_', ' ')} {_in_words(found[name])}, not "
+            f"{_in_words(wanted[name])}; pack into another folder, or delete this one"
         )
 
 
-def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
+def _in_words(setting: Any) -> str:
+    return one_line(setting) if isinstance(setting, str) else quoted(setting)
+
+
+def _as_begun(folder: Path, images: ImageSet) -> ImageSet:
+    """The images that an earlier, unfinished call began with, if only few of them are gone."""
+    try:
+        fingerprint = read_json(folder / SETTINGS)["images"]
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return images  # a new folder, or one that is refused later
+    return as_begun(folder / _NAMES, fingerprint, images, max_bad_share=DataConfig.max_bad_share) or images
+
+
+def _write_settings(folder: Path, settings: dict[str, Any], images: ImageSet) -> None:
     """Take a folder for shards, unless it holds something else or shards that are made differently."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; choose a folder for the shards")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
         if (folder / SETTINGS).exists():  # of an earlier call, or written by another process meanwhile
-            return _refuse_other_settings(folder, settings)
-        others = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{SETTINGS}"))
-        if others:
+            _refuse_other_settings(folder, settings)
+        elif others := sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{SETTINGS}")):
             raise ValueError(f"{folder} holds {others[0]}, and no shards; choose another folder for them, new or empty")
-        write_atomically(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
-    return None
+        else:
+            write_json(folder / SETTINGS, settings)
+        if not ((folder / _NAMES).exists() or (folder / INDEX).exists()):
+            write_names(folder / _NAMES, images)
 
 
 @contextmanager
@@ -212,7 +232,7 @@ def _pack_shards(
         with ShardWriter(folder, first, header) as writer:
             done = len(writer.names)
         num_images = sum(len(names) for names in shards.values())
-        progress = stack.enter_context(MakingProgress(num_images, done=done, doing="packed"))
+        progress = stack.enter_context(ImageProgress(num_images, done=done, doing="packed"))
         for shard, names in shards.items():
             with ShardWriter(folder, shard, header) as writer:
                 packed_before = writer.names
@@ -249,7 +269,7 @@ def _in_order(
             name = next(waited_for, None)
 
 
-def _add(packed: PackedImage | Skipped, writer: ShardWriter, progress: MakingProgress) -> None:
+def _add(packed: PackedImage | Skipped, writer: ShardWriter, progress: ImageProgress) -> None:
     if isinstance(packed, Skipped):
         writer.skip(packed)
         progress.skip(*packed)
@@ -273,6 +293,7 @@ def _pack(
             whole = whole.on_grid(reduction_for(image, whole, size_hw), image.size_hw)
             pixels = _shrink(image, whole, size_hw)
             runs = None if reader is None else _shrink_runs(reader(image, name), whole, size_hw)
+            packed, num_maps = (None, 0) if runs is None else (runs.pack(), len(runs.counts))
     except UnreadableImage as error:
         return Skipped(name, str(error))
     except (ValueError, OSError) as error:
@@ -280,7 +301,6 @@ def _pack(
     except MemoryError:
         return Skipped(name, "there is not enough memory to read it")
     encoded, suffix = encode_image(pixels, quality=packing.quality)
-    packed, num_maps = (None, 0) if runs is None else (runs.pack(), len(runs.counts))
     return PackedImage(number_of[name], name, encoded, suffix, *size_hw, packed, num_maps)
 
 
@@ -335,6 +355,7 @@ def _clear(folder: Path) -> None:
     for shard in folder.glob("shard-*.tar"):
         part_path(shard).unlink(missing_ok=True)
         lock_path(shard).unlink(missing_ok=True)
+    (folder / _NAMES).unlink(missing_ok=True)
 
 
 def _describe_regions(source: RegionSource | None, images: ImageSet) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """Images in Parquet files, as data sets of the Hugging Face Hub are stored, read in any order."""
 
 import io
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from rmae.config import DataConfig
 from rmae.data.images import check_max_pixels
 from rmae.data.label_map_images import read_label_map
+from rmae.files import parse_json
+from rmae.quoting import one_line
 from rmae.regions.label_runs import LabelRuns
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class ParquetImages:
         *,
         regions_column: str | None = None,
         cache_dir: Path | None = None,
-        max_pixels: int = 80_000_000,
+        max_pixels: int = DataConfig.max_pixels,
     ) -> None:
         check_max_pixels(max_pixels)
         files = sorted((Path(path).absolute() for path in files), key=_place_in_order)
@@ -115,7 +117,7 @@ class ParquetImages:
         self._max_pixels = max_pixels
         self._regions_column = regions_column
         footers = _read_footers(files)
-        schemas = [footer.schema.to_arrow_schema() for footer in footers]
+        schemas = [_schema(footer, path) for footer, path in zip(footers, files, strict=True)]
         image_column = _find_image_column(schemas[0], regions_column, files[0])
         columns = [image_column] if regions_column is None else [image_column, regions_column]
         _check_columns_agree(schemas, columns, files)
@@ -123,7 +125,8 @@ class ParquetImages:
         if not any(counts):
             raise ValueError(f"there is no image in {_in_words(files)}: no file has a row")
         table = _convert(files, footers, [schemas[0].field(column) for column in columns], cache_dir)
-        assert table.num_rows == sum(counts), "the cache is known by the files' sizes and times"
+        if table.num_rows != sum(counts):
+            raise ValueError(f"{_in_words(files)} hold {table.num_rows} rows, but say that they hold {sum(counts)}")
         starts = accumulate(counts, initial=0)  # of each file its first row in the table
         self._rows = {path.stem: span for path, *span in zip(files, starts, counts, strict=False)}
         self._images = _Column(table.column(image_column))
@@ -216,18 +219,29 @@ def _read_footers(files: list[Path]) -> "list[FileMetaData]":
     return footers
 
 
+def _schema(footer: "FileMetaData", path: Path) -> "pa.Schema":
+    import pyarrow as pa
+
+    try:
+        return footer.schema.to_arrow_schema()
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a Parquet file ({_first_line(error)})") from error
+
+
 def _find_image_column(schema: "pa.Schema", regions_column: str | None, path: Path) -> str:
     """Choose the column of images and check the one of label maps."""
     import pyarrow as pa
 
-    in_words = _in_words([f"{field.name} ({field.type})" for field in schema])
+    in_words = one_line(_in_words([f"{one_line(field.name)} ({field.type})" for field in schema]))
     if regions_column is not None:
         if schema.names.count(regions_column) != 1:
             raise ValueError(f"{path} has no column {regions_column!r} of label maps; its columns are {in_words}")
         kind = schema.field(regions_column).type
         is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         if not _can_hold_images(kind.value_type if is_list else kind):
-            raise ValueError(f"{regions_column!r} of {path} is of type {kind}, not of images or lists of images")
+            raise ValueError(
+                f"{regions_column!r} of {path} is of type {one_line(str(kind))}, not of images or lists of images"
+            )
     features = _feature_types(schema)
     candidates = [
         field.name
@@ -246,7 +260,7 @@ def _find_image_column(schema: "pa.Schema", regions_column: str | None, path: Pa
     if not candidates:
         raise ValueError(f"{path} has no column of images, that is of their encoded bytes; its columns are {in_words}")
     raise ValueError(
-        f"{path} has several columns that could hold the images: {', '.join(candidates)}; "
+        f"{path} has several columns that could hold the images: {one_line(', '.join(candidates))}; "
         f"rename the column that holds the images to image; all columns are {in_words}"
     )
 
@@ -262,7 +276,7 @@ def _can_hold_images(kind: "pa.DataType") -> bool:
 def _feature_types(schema: "pa.Schema") -> dict[str, str]:
     """Read what the datasets library noted of columns; itself it refuses a file with any type that it does not know."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {name: feature["_type"] for name, feature in features.items() if "_type" in feature}
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
@@ -275,7 +289,10 @@ def _check_columns_agree(schemas: "list[pa.Schema]", columns: list[str], files: 
                 raise ValueError(f"{path} must have one column {column!r}, since {files[0]} has it")
             kind, expected = schema.field(column).type, schemas[0].field(column).type
             if kind != expected:
-                raise ValueError(f"the column {column!r} is of type {kind} in {path}, but {expected} in {files[0]}")
+                raise ValueError(
+                    f"the column {column!r} is of type {one_line(str(kind))} in {path}, but "
+                    f"{one_line(str(expected))} in {files[0]}"
+                )
 
 
 def _convert(
@@ -362,7 +379,7 @@ def _encoded(cell: Any, what: str, missing: type[Exception]) -> bytes:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return one_line((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def _in_words(things: Sequence[object]) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rmae.config import DataConfig
 from rmae.config_json import describe_source
+from rmae.data.image_progress import ImageProgress
 from rmae.data.image_set import ImageSet
 from rmae.data.images import UnreadableImage, check_channels, check_max_pixels
-from rmae.data.making_progress import MakingProgress
 from rmae.data.region_check import CheckedSource
 from rmae.data.region_preparation import prepare_for_forks
 from rmae.data.share import Share
@@ -36,7 +37,7 @@ class RegionMaking:
     channels: int = 3
     """Channels in which images are read: 3 = RGB, 1 = grey, 4 = RGB and alpha, others from TIFF
     alone."""
-    max_pixels: int = 80_000_000
+    max_pixels: int = DataConfig.max_pixels
     """Images with more pixels are skipped."""
     num_workers: int | None = None
     """Processes; 0 = this one, None = one for each core (with Segment Anything, this one)."""
@@ -127,7 +128,7 @@ def _make(images: ImageSet, path: Path, making: RegionMaking) -> RegionStore:
         missing = [name for name in images.names if name not in stored]
         stop = stack.enter_context(StopSignal())
         progress = stack.enter_context(
-            MakingProgress(len(images.names), done=len(images.names) - len(missing), doing="regions of")
+            ImageProgress(len(images.names), done=len(images.names) - len(missing), doing="regions of")
         )
         pack = partial(_pack, images=images, making=making)
         batches = stack.enter_context(closing(work_in_processes(pack, missing, num_workers=_num_workers(making))))

@@ -9,7 +9,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from rmae.files import write_atomically
+from rmae.files import parse_json, write_atomically
+from rmae.quoting import one_line, quoted
 
 FORMAT_VERSION = 1
 """Version of the shards written here; another one is refused."""
@@ -78,15 +79,19 @@ class ShardIndex(NamedTuple):
         """
         try:
             with safe_open(path, framework="np") as file:
-                header = json.loads((file.metadata() or {})[_METADATA])
+                header = parse_json((file.metadata() or {})[_METADATA])
                 arrays = {name: file.get_tensor(name) for name in ("names", "name_ends", *_NUMBERS)}
             version = header.pop("version")
             if header.pop("format") != "shards":
                 raise ValueError("it is of another format")
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is no index of shards, or a damaged one ({error}); pack anew") from error
+            raise ValueError(
+                f"{path} is no index of shards, or a damaged one ({one_line(error)}); pack anew"
+            ) from error
         if version != FORMAT_VERSION:
-            raise ValueError(f"{path} is of shards of format version {version}; this rmae reads {FORMAT_VERSION}")
+            raise ValueError(
+                f"{path} is of shards of format version {quoted(version)}; this rmae reads {FORMAT_VERSION}"
+            )
         try:
             skipped = tuple((str(name), str(reason)) for name, reason in header.pop("skipped"))
             places = np.stack([arrays[name] for name in _NUMBERS], axis=1).astype(np.int64, casting="safe")
@@ -95,8 +100,10 @@ class ShardIndex(NamedTuple):
                 raise ValueError("its parts do not belong together")
             if (places < 0).any() or (places[:, _SIDES] < 1).any():
                 raise ValueError("it has a place or a size that cannot be")
+            if not isinstance(header.get("regions"), dict | None):
+                raise ValueError("it does not say which regions there are")
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error}); pack anew") from error
+            raise ValueError(f"{path} is damaged ({one_line(error)}); pack anew") from error
         return cls(header, names, places, skipped)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from rmae.data.shard_index import Place, ShardIndex
 from rmae.data.shards import shard_path
 from rmae.data.skips import Skipped
-from rmae.files import flush
+from rmae.files import flush, naming, parse_json
 from rmae.regions.store_lock import StoreBusyError, StoreLock
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -77,7 +77,8 @@ class ShardWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Keep what was added so far, to be gone on with later, and let others write."""
-        self._opened.close()
+        with naming(self._partial):
+            self._opened.close()
 
     @property
     def names(self) -> frozenset[str]:
@@ -85,7 +86,15 @@ class ShardWriter:
         return frozenset(self._names)
 
     def add(self, packed: PackedImage) -> None:
-        """Add an image."""
+        """Add an image.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        with naming(self._partial):
+            self._add(packed)
+
+    def _add(self, packed: PackedImage) -> None:
         start = self._file.tell()
         image_at = self._add_member(f"{packed.number:09d}.{packed.suffix}", packed.image)
         regions = packed.regions or b""
@@ -109,10 +118,15 @@ class ShardWriter:
         self._skipped.append((skipped.name, skipped.reason))
 
     def finish(self) -> None:
-        """Write the shard's index and put the shard in its place; nothing can be added after."""
-        self._file.write(bytes(2 * _BLOCK))  # the end of a tar
-        self._flush()
-        self._file.close()
+        """Write the shard's index and put the shard in its place; nothing can be added after.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        with naming(self._partial):
+            self._file.write(bytes(2 * _BLOCK))  # the end of a tar
+            self._flush()
+            self._file.close()
         places = np.array(self._places, dtype=np.int64).reshape(-1, len(Place._fields))
         part = ShardIndex(self._header, tuple(self._names), places, tuple(self._skipped))
         part.write(part_path(self._path))
@@ -148,13 +162,20 @@ class ShardWriter:
                         self._recover_image(members)
                         end = member.offset_data + member.size + -member.size % _BLOCK
                         members = {}
-        except (tarfile.TarError, ValueError, KeyError, TypeError):
+        except (tarfile.TarError, ValueError, KeyError):
             pass  # from here on it is torn; what was read before stands
         return end
 
     def _recover_image(self, members: dict[str, tarfile.TarInfo]) -> None:
         """Remember an image, unless what is on the disk is not what was written: that is a ValueError."""
-        facts = json.loads(self._content(members.pop("json")))
+        facts = parse_json(self._content(members.pop("json")))
+        match facts:
+            case {"name": str(), "height": int(height), "width": int(width), "num_maps": int(num_maps)} if (
+                min(height, width) >= 1 and num_maps >= 0
+            ):
+                pass
+            case _:
+                raise ValueError("an image is not described as a writer does")
         regions = members.pop("regions", None)
         (image,) = members.values()
         packed = b"" if regions is None else self._content(regions)

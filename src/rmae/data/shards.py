@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rmae.data.shard_index import Place, ShardIndex
+from rmae.quoting import one_line
 from rmae.regions.label_runs import LabelRuns
 
 INDEX = "index.safetensors"
@@ -92,7 +93,7 @@ class Shards:
     def _find(self, name: str) -> Place:
         number = bisect_left(self.names, name)
         if number == len(self.names) or self.names[number] != name:
-            raise FileNotFoundError(f"the shards in {self.folder} have no image {name}")
+            raise FileNotFoundError(f"the shards in {self.folder} have no image {one_line(name)}")
         return self.index.place(number)
 
     def _read(self, shard: int, start: int, size: int) -> bytes:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from rmae.files import naming, parse_json
+from rmae.quoting import quoted
+
 
 class Skipped(NamedTuple):
     """An image that could not be used."""
@@ -64,15 +67,20 @@ class SkipLog:
 
     def _append(self, line: str) -> None:
         if self._writes:
-            with self._path.open("a", encoding="utf-8") as file:
+            with naming(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
 
     def _read(self) -> None:
-        text = self._path.read_text(encoding="utf-8")
+        text = self._path.read_bytes()
         for line in text.splitlines():
             try:
-                self._listed.add(json.loads(line)["name"])
+                found = parse_json(line)
             except ValueError:
                 continue  # a run that was killed may have left half a line
-        if text and not text.endswith("\n"):
+            match found:
+                case {"name": str(name)}:
+                    self._listed.add(name)
+                case _:
+                    raise ValueError(f"{self._path} does not list images that were skipped: {quoted(found)}; delete it")
+        if text and not text.endswith(b"\n"):
             self._append("")

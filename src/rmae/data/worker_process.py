@@ -1,4 +1,4 @@
-"""How processes that make regions live and end."""
+"""How a process that another one started lives and ends."""
 
 import os
 import signal

@@ -1,8 +1,8 @@
 """One argument for every encoder: runs, checkpoints, official files, timm names, transformers folders, and none."""
 
-import json
+import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -13,10 +13,14 @@ from torch import nn
 
 from rmae.config import ENCODER_SHAPES, ModelConfig
 from rmae.config.encoder import EncoderConfig
+from rmae.files import read_json
 from rmae.models.build import initialise
 from rmae.models.encoder import build_encoder
-from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
+from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD, read_statistics
+from rmae.models.interchange.timm_vit import BUILD_ERRORS, plan_network
 from rmae.models.weights import load
+from rmae.models.weights.tensor_files import read_foreign_folder
+from rmae.quoting import one_line
 
 SCRATCH = "scratch"
 """The encoder with random weights."""
@@ -129,9 +133,10 @@ def _from_scratch(config: EncoderConfig, seed: int) -> VisionTransformer:
 
 def _is_timm_folder(path: Path) -> bool:
     try:
-        return "architecture" in json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        settings = read_json(path / "config.json")
+    except (OSError, ValueError):
         return False
+    return isinstance(settings, dict) and "architecture" in settings
 
 
 def _from_timm(model_name: str, name: str) -> Encoder:
@@ -140,14 +145,33 @@ def _from_timm(model_name: str, name: str) -> Encoder:
         raise ValueError(
             f"timm has no pre-trained weights for {name}; `timm.list_pretrained('vit*')` names those it has"
         )
+    weights = _weights_of_folder(Path(name)) if is_folder else {}
     try:
-        vit = timm.create_model(model_name, pretrained=True, num_classes=0)
-    except (OSError, RuntimeError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of empty weights, which do not fit the tensors
+            vit = timm.create_model(model_name, pretrained=True, num_classes=0, pretrained_cfg_overlay=weights)
+        settings = resolve_model_data_config(vit)
+    except (OSError, *BUILD_ERRORS) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"timm cannot load {name}: {reason}") from error
+        raise ValueError(f"timm cannot load {name}: {one_line(reason)}") from error
     if type(vit) is not VisionTransformer:
         raise ValueError(
             f"{name} is a {type(vit).__name__} of timm; take a plain VisionTransformer, as vit_base_patch16_224"
         )
-    settings = resolve_model_data_config(vit)
-    return Encoder(vit, tuple(settings["mean"]), tuple(settings["std"]), name)
+    mean, std = read_statistics(settings, vit.patch_embed.proj.in_channels, where=name, names=("mean", "std"))
+    return Encoder(vit, mean or IMAGENET_MEAN, std or IMAGENET_STD, name)
+
+
+def _weights_of_folder(folder: Path) -> dict[str, Any]:
+    """The weights of a folder as timm takes them from us: read here, since it may unpickle what it reads itself.
+
+    Raises:
+        ValueError: There are none, or the folder's config asks for more memory than they need.
+    """
+    tensors = read_foreign_folder(folder)
+    planned = plan_network(read_json(folder / "config.json"), str(folder))
+    wanted = sum(parameter.numel() for parameter in planned.parameters())
+    held = sum(tensor.numel() for tensor in tensors.values())
+    if not tensors or wanted > 2 * held:
+        raise ValueError(f"the config of {folder} describes {wanted:,} weights, but it holds {held:,}")
+    return {"source": "", "state_dict": tensors, "file": None, "hf_hub_id": None, "url": None}

@@ -1,15 +1,15 @@
 """The folder of an evaluation: what stands in it besides what a run has, and when it may be gone on with."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple, TypeVar
 
 from rmae.config_json import config_from_json, config_to_json
-from rmae.files import write_atomically
+from rmae.files import read_json, write_json
+from rmae.quoting import one_line, quoted
 from rmae.training.run_folder import RunFolder, differences, refuse_used_folder
 
 FORMAT_VERSION = 1
@@ -26,6 +26,7 @@ _LENGTH = {"optimizer.epochs", "optimizer.updates"}
 """Those with which an evaluation that is through goes on."""
 _RESULTS = "results.json"
 C = TypeVar("C")
+F = TypeVar("F")
 
 
 class Estimate(NamedTuple):
@@ -96,7 +97,7 @@ def save_results(evaluation: Evaluation, config: Any, path: Path) -> None:
         "scores": {name: score._asdict() for name, score in evaluation.scores.items()},
         "config": config_to_json(config),
     }
-    write_atomically(path, json.dumps(_without_nan(saved), indent=2) + "\n")
+    write_json(path, saved)
 
 
 def finished_scores(folder: RunFolder, config: Any) -> Scores | None:
@@ -107,13 +108,13 @@ def finished_scores(folder: RunFolder, config: Any) -> Scores | None:
     """
     file = results_file(folder.path)
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = read_json(file)
         changed = differences(saved["config"], config_to_json(config))
         scores = {name: _estimate(score) for name, score in saved["scores"].items()}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} does not hold the results of an evaluation ({error}); delete it") from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{file} does not hold the results of an evaluation ({one_line(error)}); delete it") from error
     if not _LENGTH.isdisjoint(changed):
         return None
     return scores
@@ -126,6 +127,29 @@ def _estimate(saved: Mapping[str, Any]) -> float | Estimate:
 
 def _number(saved: float | None) -> float:
     return math.nan if saved is None else float(saved)
+
+
+def estimates_to_json(scores: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
+    """Scores with their intervals as JSON has them."""
+    return {name: estimate._asdict() for name, estimate in scores.items()}
+
+
+def read_figures(file: Path, parse: Callable[[Any], F]) -> F:
+    """Read a file of everything that a task measured.
+
+    Args:
+        file: In an evaluation's folder.
+        parse: From what the file holds, which may be anything, to what is wanted of it.
+
+    Raises:
+        ValueError: The file is missing, or `parse` cannot make anything of it.
+    """
+    try:
+        return parse(read_json(file))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(
+            f"{file} does not hold what an evaluation wrote ({one_line(error)}); delete its folder"
+        ) from error
 
 
 def results_file(path: Path) -> Path:
@@ -159,7 +183,7 @@ def start_evaluation(
         refuse_used_evaluation(path)
         path.mkdir(parents=True, exist_ok=True)
     saved = {"format": "evaluation", "version": FORMAT_VERSION, **new, "config": settings}
-    write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
+    write_json(folder.config, saved)
     return folder
 
 
@@ -206,13 +230,14 @@ def read_config(path: Path, kind: type[C], *, task: str) -> C | None:
     Raises:
         ValueError: What is there is of another task or version, or no configuration.
     """
-    of_seeds = sorted(path.glob("seed_*/config.json"), key=lambda file: int(file.parent.name.removeprefix("seed_")))
+    of_seeds = sorted(path.glob("seed_*/config.json"), key=lambda file: (len(file.parent.name), file.parent.name))
     for file in (path / "config.json", *of_seeds):
         if file.exists():
             saved = _read_saved(file)
             if saved["task"] != task:
                 raise ValueError(
-                    f"the evaluation in {path} has task {saved['task']}, not {task}; choose another folder (--out)"
+                    f"the evaluation in {path} has task {one_line(saved['task'])}, not {task}; choose another folder "
+                    "(--out)"
                 )
             return config_from_json(kind, saved["config"], where=str(file))
     return None
@@ -220,16 +245,18 @@ def read_config(path: Path, kind: type[C], *, task: str) -> C | None:
 
 def _read_saved(file: Path) -> dict[str, Any]:
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = read_json(file)
         if saved["format"] != "evaluation":
-            raise ValueError(f"it is a {saved['format']}")
+            raise ValueError(f"it is a {one_line(saved['format'], longest=60)}")
         version = saved["version"]
-        if version == FORMAT_VERSION and not {"task", "config"} <= saved.keys():
+        if version == FORMAT_VERSION and not (
+            isinstance(saved.get("task"), str) and isinstance(saved.get("config"), dict)
+        ):
             raise ValueError("it lacks task or config")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} does not describe an evaluation ({error})") from error
+        raise ValueError(f"{file} does not describe an evaluation ({one_line(error)})") from error
     if version != FORMAT_VERSION:
-        raise ValueError(f"{file} is of format version {version}; this rmae reads version {FORMAT_VERSION}")
+        raise ValueError(f"{file} is of format version {quoted(version)}; this rmae reads version {FORMAT_VERSION}")
     return saved
 
 
@@ -238,23 +265,12 @@ def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, A
     for name in ("task", "encoder", "pictures"):
         if saved.get(name) != new[name]:
             raise ValueError(
-                f"the evaluation in {folder.path} has {name} {saved.get(name)}, not {new[name]}; go on with the same, "
-                "or choose another folder (--out)"
+                f"the evaluation in {folder.path} has {name} {one_line(saved.get(name))}, not {new[name]}; go on with "
+                "the same, or choose another folder (--out)"
             )
     for knob, (was, wanted) in differences(saved["config"], settings).items():
         if knob not in _MAY_CHANGE:
             raise ValueError(
-                f"the evaluation in {folder.path} has {knob} {was}, not {wanted}; it cannot be changed now"
+                f"the evaluation in {folder.path} has {one_line(knob)} {one_line(was)}, not {one_line(wanted)}; it "
+                "cannot be changed now"
             )
-
-
-def _without_nan(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _without_nan(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_without_nan(each) for each in value]
-        case float() if value != value:
-            return None
-        case _:
-            return value

@@ -19,6 +19,7 @@ from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.region_branch import RegionBranch
 from rmae.models.resizing import resize
 from rmae.models.sequence_decoder import BlindSequenceDecoder
+from rmae.ops.normalisation import Normalise
 from rmae.ops.patches import unpatchify
 
 _SPECK = 0.1  # pieces that are a smaller share of a mask are dropped
@@ -104,7 +105,8 @@ class Segmenter:
         """Side of a patch in the model's pixels."""
         self.image_hw = model.config.image_hw
         """Height h and width w at which the model sees pictures, in pixels."""
-        self._mean, self._std = _statistics(model)
+        self.normalise = _normalise_for(model)
+        """From a picture at the model's size, (M, h, w), to what the encoder takes; on the CPU."""
         num_patches = math.prod(self.grid)
         if num_views is None:
             num_views = max(1, round(num_patches / model.config.num_visible))
@@ -137,9 +139,7 @@ class Segmenter:
         if height == 0 or width == 0:
             raise ValueError(f"the picture has {width} x {height} pixels; give one that is not empty")
         squeezed = crop_image(image, Crop(0, 0, height, width, False), self.image_hw)  # (M, h, w)
-        full_scale = np.iinfo(image.dtype).max
-        pixels = torch.from_numpy(squeezed.astype(np.float32) / full_scale).to(self._mean.device)
-        images = ((pixels - self._mean) / self._std).unsqueeze(0)
+        images = self.normalise(torch.from_numpy(squeezed)).unsqueeze(0).to(next(self.model.parameters()).device)
         everything = torch.arange(self.grid[0] * self.grid[1], device=images.device).unsqueeze(0)
         encoded = encode_visible(self.model.encoder, images, everything)
         ids_shuffle = self._views.to(images.device)
@@ -299,8 +299,7 @@ def _branch_that_sees(model: MaskedAutoencoder) -> RegionBranch:
     return branch
 
 
-def _statistics(model: MaskedAutoencoder) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel, (M, 1, 1)."""
+def _normalise_for(model: MaskedAutoencoder) -> Normalise:
     mean, std = model.pixel_mean, model.pixel_std
     if mean is None or std is None:
         if model.config.channels != len(IMAGENET_MEAN):
@@ -309,9 +308,7 @@ def _statistics(model: MaskedAutoencoder) -> tuple[Tensor, Tensor]:
                 "pixel_mean and pixel_std"
             )
         mean, std = IMAGENET_MEAN, IMAGENET_STD
-    device = next(model.parameters()).device
-    mean_of, std_of = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
-    return mean_of, std_of
+    return Normalise(mean, std)
 
 
 def _without_specks(mask: np.ndarray, prompt: Prompt) -> np.ndarray:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from rmae.config import ModelConfig
 from rmae.models.blocks import NORM_EPS
 from rmae.models.build import compose_model
 from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.quoting import quoted
 
 _PARTS = ("encoder", "pixel_decoder", "region_branch")
 
@@ -47,21 +49,29 @@ def assemble(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MaskedAutoen
     Raises:
         ValueError: A part is incomplete, a name is unknown, or a shape does not fit the configuration.
     """
-    model = compose_model(config)
-    for part in _PARTS[1:]:
-        if not any(name.startswith(f"{part}.") for name in tensors):
-            setattr(model, part, None)
+    missing = [part for part in _PARTS[1:] if not any(name.startswith(f"{part}.") for name in tensors)]
+    with torch.device("meta"):  # first without memory, of which a false configuration could ask for any amount
+        _check(compose_model(config, without=missing), tensors)
+    model = compose_model(config, without=missing)
+    model.load_state_dict(dict(tensors))
+    return model
+
+
+def _check(model: MaskedAutoencoder, tensors: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError unless a model has these tensors, by name and shape."""
     wanted = model.state_dict()
     if missing := sorted(wanted.keys() - tensors.keys()):
         raise ValueError(f"the weights lack {len(missing)} tensors, {missing[0]!r} for one")
     if unknown := sorted(tensors.keys() - wanted.keys()):
-        raise ValueError(f"the weights hold {len(unknown)} tensors that this model has not, {unknown[0]!r} for one")
+        raise ValueError(
+            f"the weights hold {len(unknown)} tensors that this model has not, {quoted(unknown[0])} for one"
+        )
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:
             found, fits = tuple(tensor.shape), tuple(wanted[name].shape)
-            raise ValueError(f"the weights' {name!r} has shape {found}; this model needs {fits}")
-    model.load_state_dict(dict(tensors))
-    return model
+            raise ValueError(f"the weights' {name!r} has shape {quoted(found)}; this model needs {fits}")
+        if not tensor.is_floating_point():
+            raise ValueError(f"the weights' {name!r} holds {tensor.dtype}; weights are floating-point numbers")
 
 
 def norm_eps_of(model: MaskedAutoencoder) -> float:

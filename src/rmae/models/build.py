@@ -1,5 +1,6 @@
 """Putting a model together from its configuration."""
 
+from collections.abc import Collection
 from typing import assert_never
 
 import torch
@@ -36,9 +37,10 @@ def build_model(config: ModelConfig, *, generator: torch.Generator | None = None
     return model
 
 
-def compose_model(config: ModelConfig) -> MaskedAutoencoder:
-    """Compose a model whose weights are still to be loaded or initialised."""
+def compose_model(config: ModelConfig, *, without: Collection[str] = ()) -> MaskedAutoencoder:
+    """Compose a model whose weights are still to be loaded or initialised, `without` some of its parts."""
     embed_dim, depth, num_heads = config.encoder_shape
+    pixels, regions = "pixel_decoder" not in without, "region_branch" not in without
     # Layers draw weights of their own when they are made; the global generator is left as it was.
     with torch.random.fork_rng(devices=[]):
         return MaskedAutoencoder(
@@ -51,8 +53,8 @@ def compose_model(config: ModelConfig) -> MaskedAutoencoder:
                 num_heads=num_heads,
                 mlp_ratio=config.mlp_ratio,
             ),
-            pixel_decoder=_build_pixel_decoder(config) if config.has_pixel_decoder else None,
-            region_branch=_build_region_branch(config) if config.has_region_branch else None,
+            pixel_decoder=_build_pixel_decoder(config) if config.has_pixel_decoder and pixels else None,
+            region_branch=_build_region_branch(config) if config.has_region_branch and regions else None,
             config=config,
         )
 

@@ -88,7 +88,7 @@ def render_card(
         "## What it is\n",
         _table(_architecture(model)),
         "## Use\n",
-        _use(model, name),
+        _use(name),
     ]
     if run is not None:
         sections += ["## How it was trained\n", _table(_training(run)), _settings(run.settings)]
@@ -126,7 +126,7 @@ def _millions(part: Any) -> str:
     return f"{sum(parameter.numel() for parameter in part.parameters()) / 1e6:,.1f} M parameters"
 
 
-def _use(model: MaskedAutoencoder, name: str | None) -> str:
+def _use(name: str | None) -> str:
     source = json.dumps(name) if name else '"THIS FOLDER"'
     images = "(B, M, H, W) float, in [0, 1], minus the pixel mean, over the standard deviation"
     lines = [

@@ -1,5 +1,6 @@
 """Names and shapes of the published MAE and R-MAE weights."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from rmae.config import ModelConfig
 from rmae.models.assembly import assemble
 from rmae.models.interchange.shapes import count_blocks, mlp_ratio_of, shape_of
 from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.quoting import quoted
 
 _PREFIXES = {
     "decoder_embed.": "pixel_decoder.sequence.embed.",
@@ -85,7 +87,7 @@ def from_reference(
     for name, table in tables.items():
         ours = model.get_buffer(_POSITION_TABLES[name])
         # Some tables of the region branch carry the class token's position, which is zero and never used.
-        theirs = table[:, -ours.shape[1] :].float()
+        theirs = (table[:, -ours.shape[1] :] if table.ndim == 3 else table).float()
         if theirs.shape != ours.shape or not torch.allclose(theirs, ours, atol=1e-4):
             raise ValueError(f"{name} is not the sine-cosine table of a {config.image_hw} image; check img_size")
     return model
@@ -162,7 +164,7 @@ def rename_reference(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: A name is not one of the reference's.
     """
-    blocks = [int(name.split(".")[1]) for name in state_dict if name.startswith("region_dec_blocks.")]
+    blocks = [int(found[1]) for name in state_dict if (found := re.match(r"region_dec_blocks\.(\d{1,9})\.", name))]
     last = f"region_branch.decoder.blocks.{max(blocks, default=0)}."
     renamed = {}
     for name, tensor in state_dict.items():
@@ -183,7 +185,7 @@ def _rename(name: str) -> str:
     for theirs, ours in _PREFIXES.items():
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
-    raise ValueError(f"the weights hold {name!r}, which is not a name of MAE or R-MAE")
+    raise ValueError(f"the weights hold {quoted(name)}, which is not a name of MAE or R-MAE")
 
 
 def _read_config(
@@ -196,7 +198,7 @@ def _read_config(
     region_decoder_heads: int,
 ) -> ModelConfig:
     """Read the architecture from the shapes; what belongs to missing parts keeps its default."""
-    embed_dim, channels, patch_size, _ = shape_of(state_dict, "patch_embed.proj.weight")
+    embed_dim, channels, patch_size, _ = shape_of(state_dict, "patch_embed.proj.weight", num_dims=4)
     has_pixels = "decoder_pred.weight" in state_dict
     has_regions = "region_pred.1.weight" in state_dict
     decoder_shape = _decoder_shape(state_dict, decoder_num_heads) if has_pixels else {}
@@ -213,7 +215,7 @@ def _read_config(
     )
     task = ("rmae" if has_pixels else "rae") if has_regions else "mae"
     config = replace(encoder_only, task=task, **decoder_shape, **region_shape)
-    num_positions = shape_of(state_dict, "pos_embed")[1]
+    num_positions = shape_of(state_dict, "pos_embed", num_dims=3)[1]
     rows, columns = config.grid
     if num_positions != rows * columns + 1:
         raise ValueError(

@@ -1,12 +1,12 @@
 """Instances of COCO annotation files as regions."""
 
-import reprlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from rmae.quoting import quoted
 from rmae.regions.coco_polygons import draw_polygons
 from rmae.regions.instance_table import InstanceTable, RunLengths, read_instances
 from rmae.regions.overlap import stack_masks
@@ -73,7 +73,5 @@ def _draw(segmentation: list[np.ndarray] | RunLengths, height: int, width: int) 
     if not isinstance(segmentation, RunLengths):
         return draw_polygons(segmentation, height, width)
     if segmentation.size != [height, width]:
-        raise ValueError(
-            f"a run-length mask has the size {reprlib.repr(segmentation.size)}, but the image {[height, width]}"
-        )
+        raise ValueError(f"a run-length mask has the size {quoted(segmentation.size)}, but the image {[height, width]}")
     return place_rle((height, width), segmentation.counts)

@@ -1,14 +1,17 @@
 """JSON files in COCO's form, checked while they are read."""
 
 import json
-import reprlib
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from rmae.quoting import one_line, quoted
 from rmae.regions.listed_images import ListedImages
+
+_LONGEST_PART, _LONGEST_PATH = 255, 2000  # bytes of a name in a folder, and letters of a path, with room for the folder
 
 Annotation = TypeVar("Annotation", bound=tuple)
 
@@ -79,7 +82,9 @@ def list_images(files: Iterable[CocoFile]) -> ListedImages:
     for file in files:
         for image in file.images:
             if image.name in rows:
-                raise ValueError(f"{file.path} lists {image.name} although it is already listed; list each image once")
+                raise ValueError(
+                    f"{file.path} lists {one_line(image.name)} although it is already listed; list each image once"
+                )
             rows[image.name] = len(rows)
             sizes_hw.append((image.height, image.width))
     return ListedImages(rows, np.array(sizes_hw, dtype=np.int32).reshape(-1, 2))
@@ -89,7 +94,7 @@ def _annotations(content: Any, key: str) -> list[Any]:
     annotations = _list_of(content, "annotations")
     for annotation in annotations:
         if not isinstance(annotation, tuple):  # JSON itself gives none
-            raise ValueError(f"an entry of 'annotations' is no object with {key!r}: {reprlib.repr(annotation)}")
+            raise ValueError(f"an entry of 'annotations' is no object with {key!r}: {quoted(annotation)}")
     return annotations
 
 
@@ -99,7 +104,7 @@ def _images(entries: list[Any]) -> list[CocoImage]:
     for entry in entries:
         image = _image(entry)
         if image.id in ids:
-            raise ValueError(f"two images have the id {image.id!r}")
+            raise ValueError(f"two images have the id {quoted(image.id)}")
         ids.add(image.id)
         images.append(image)
     return images
@@ -120,7 +125,7 @@ def _image(entry: Any) -> CocoImage:
                 )
     raise ValueError(
         "an entry of 'images' is no object with an id, a file_name, and a height and width of at least 1: "
-        f"{reprlib.repr(entry)}"
+        f"{quoted(entry)}"
     )
 
 
@@ -128,16 +133,34 @@ def _name(entry: dict[str, Any]) -> str | None:
     """The file's path; LVIS has only the address it was once loaded from, which ends in folder and name."""
     match entry:
         case {"file_name": str(name)} if name:
-            return PurePosixPath(name).as_posix()
+            return check_inside(PurePosixPath(name).as_posix())
         case {"coco_url": str(address)} if "file_name" not in entry and address.count("/") >= 2:
-            return "/".join(address.rsplit("/", 2)[1:])
+            return check_inside("/".join(address.rsplit("/", 2)[1:]))
     return None
+
+
+def check_inside(name: str) -> str:
+    """Return the path of a file, which stands below a folder that somebody else chose.
+
+    Raises:
+        ValueError: It leads out of any folder, or no file can have it.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the file name {quoted(name)} leads out of the folder; give paths inside of it")
+    try:
+        possible = all(len(os.fsencode(part)) <= _LONGEST_PART for part in path.parts) and len(name) <= _LONGEST_PATH
+    except UnicodeEncodeError:
+        possible = False
+    if not possible or "\0" in name:
+        raise ValueError(f"no file can have the name {quoted(name)}; correct it")
+    return name
 
 
 def _ids(entry: dict[str, Any], key: str) -> tuple[int, ...]:
     ids = entry.get(key, [])
     if not isinstance(ids, list) or not all(isinstance(id_, int) for id_ in ids):
-        raise ValueError(f"{key} of the image {reprlib.repr(entry['id'])} is no list of integers: {reprlib.repr(ids)}")
+        raise ValueError(f"{key} of the image {quoted(entry['id'])} is no list of integers: {quoted(ids)}")
     return tuple(ids)
 
 

@@ -1,12 +1,12 @@
 """Segmentations of instances by image, held in few arrays: processes share them, and they take little memory."""
 
-import reprlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rmae.quoting import quoted
 from rmae.regions.coco_json import CocoFile, list_images, read_coco_file
 from rmae.regions.listed_images import ListedImages
 
@@ -110,7 +110,7 @@ def with_rows(files: Iterable[CocoFile[Instance]]) -> Iterator[tuple[int, Instan
         for annotation in file.annotations:
             if annotation.image_id not in rows:
                 raise ValueError(
-                    f"{file.path} has an annotation of the image with id {reprlib.repr(annotation.image_id)}, "
+                    f"{file.path} has an annotation of the image with id {quoted(annotation.image_id)}, "
                     "which its 'images' do not list"
                 )
             yield rows[annotation.image_id], annotation
@@ -123,12 +123,12 @@ def parse_instance(found: dict[str, Any]) -> Instance:
     Raises:
         ValueError: It has no image, no such segmentation, or iscrowd is neither 0 nor 1.
     """
-    where = f"annotation {reprlib.repr(found.get('id'))}"
+    where = f"annotation {quoted(found.get('id'))}"
     image_id, is_crowd = found.get("image_id"), found.get("iscrowd", 0)
     if not isinstance(image_id, int | str):
-        raise ValueError(f"{where} has the image_id {reprlib.repr(image_id)}; it must be an integer or a string")
+        raise ValueError(f"{where} has the image_id {quoted(image_id)}; it must be an integer or a string")
     if is_crowd not in (0, 1):
-        raise ValueError(f"{where} has iscrowd {reprlib.repr(is_crowd)}; it must be 0 or 1")
+        raise ValueError(f"{where} has iscrowd {quoted(is_crowd)}; it must be 0 or 1")
     match found["segmentation"]:
         case {"size": size, "counts": str(counts)}:
             segmentation = RunLengths(size, counts)
@@ -139,7 +139,7 @@ def parse_instance(found: dict[str, Any]) -> Instance:
             segmentation = tuple(_packed("d", polygon, fault) for polygon in polygons)
         case other:
             raise ValueError(
-                f"{where} has the segmentation {reprlib.repr(other)}; it must be a list of polygons, or a run-length "
+                f"{where} has the segmentation {quoted(other)}; it must be a list of polygons, or a run-length "
                 "mask with 'size' and 'counts'"
             )
     return Instance(image_id, bool(is_crowd), segmentation)
@@ -150,4 +150,4 @@ def _packed(typecode: str, numbers: Any, fault: str) -> array:
     try:
         return array(typecode, numbers)
     except (TypeError, OverflowError) as error:
-        raise ValueError(f"{fault}: {reprlib.repr(numbers)}") from error
+        raise ValueError(f"{fault}: {quoted(numbers)}") from error

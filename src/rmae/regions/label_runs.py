@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
 
 _LEVEL = 9  # of zstandard: further ones gain 4 % for three times the time
+_MOST_BYTES = 2**30  # unpacked: more than the regions of any picture take, and no more than memory has
 
 
 class LabelRuns(NamedTuple):
@@ -64,12 +65,18 @@ class LabelRuns(NamedTuple):
         return areas[areas > 0].astype(np.int64)
 
     def pack(self) -> bytes:
-        """Compress to bytes that `unpack` reads."""
+        """Compress to bytes that `unpack` reads.
+
+        Raises:
+            ValueError: There are hundreds of millions of runs.
+        """
         from zstandard import ZstdCompressor
 
         labels = self.labels.view(np.uint32) + np.uint32(1)  # so that none, -1, becomes 0
         values = np.concatenate([self.counts.ravel(), self.lengths, labels]).astype("<u4")
         num_bytes = max(1, -(-int(values.max(initial=0)).bit_length() // 8))  # of the largest value, 1 to 4
+        if num_bytes * len(values) >= _MOST_BYTES:
+            raise ValueError(f"there are {len(self.labels):,} runs of equal labels, more than can be kept of an image")
         planes = values.view(np.uint8).reshape(-1, 4).T[:num_bytes]  # they compress better apart, lowest bytes first
         return ZstdCompressor(level=_LEVEL, write_checksum=True).compress(bytes([num_bytes]) + planes.tobytes())
 
@@ -90,11 +97,15 @@ class LabelRuns(NamedTuple):
 
         from rmae.regions.kernels.runs import join_runs
 
+        if min(num_maps, height, width) < 0:
+            raise ValueError(f"{num_maps} label maps of {height} x {width} pixels cannot be")
         num_rows = num_maps * height
         limit = 1 + 4 * (num_rows + 2 * num_rows * width)  # a run a pixel
         try:
             if frame_content_size(packed) > limit:
                 raise ValueError(f"its bytes are of more than {num_maps} label maps of {height} x {width} pixels")
+            if frame_content_size(packed) > _MOST_BYTES:
+                raise ValueError(f"its bytes would unpack to more than the {_MOST_BYTES:,} that are allowed")
             unpacked = _decompressor(get_ident()).decompress(packed, allow_extra_data=False)
         except ZstdError as error:
             raise ValueError(f"its bytes are damaged ({error})") from error

@@ -1,6 +1,7 @@
 """COCO's run-length encoding of masks, as COCO and SA-1B files carry it."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,15 +10,15 @@ from rmae.regions.placed_mask import PlacedMask
 _MOST_CHARACTERS = 7  # of one number: 35 bits, more than any picture has pixels
 
 
-def decode_rle(size: tuple[int, int], counts: str | Sequence[int]) -> np.ndarray:
-    """Decode a mask from COCO run lengths, compressed or plain.
+def place_rle(size: tuple[int, int], counts: str | Sequence[int]) -> PlacedMask:
+    """Decode a mask from COCO run lengths, compressed or plain: no more than the smallest box that holds it.
 
     Args:
         size: Height and width of the mask in pixels.
         counts: Lengths of runs, off and on in turn, down the columns; either whole numbers or COCO's compressed string.
 
     Returns:
-        Shape (H, W) bool.
+        The mask in its box.
 
     Raises:
         ValueError: The runs do not fill the mask exactly, are no whole numbers, or the string is malformed.
@@ -25,14 +26,6 @@ def decode_rle(size: tuple[int, int], counts: str | Sequence[int]) -> np.ndarray
     Source:
         cocodataset/cocoapi, `common/maskApi.c`, for the form of the compressed string.
     """
-    placed = place_rle(size, counts)
-    mask = np.zeros(size, dtype=bool)
-    mask[placed.box] = placed.pixels
-    return mask
-
-
-def place_rle(size: tuple[int, int], counts: str | Sequence[int]) -> PlacedMask:
-    """Decode no more of a mask than the smallest box that holds it; arguments and errors as of `decode_rle`."""
     height, width = size
     runs = _decompress(counts) if isinstance(counts, str) else _whole_numbers(counts)
     num_pixels = height * width
@@ -68,14 +61,15 @@ def _fill_box(starts: np.ndarray, lengths: np.ndarray, height: int) -> PlacedMas
 def _whole_numbers(counts: Sequence[int]) -> np.ndarray:
     """Plain run lengths as an array (n,) int64."""
     try:
-        runs = np.asarray(counts)
-    except ValueError:  # lists in lists, of different lengths
-        runs = np.empty((0, 0))
-    if runs.ndim != 1 or (len(runs) and runs.dtype.kind not in "iu"):
+        # Not by numpy, which would give every number the room of the longest word among them.
+        if isinstance(counts, Mapping):
+            raise TypeError
+        numbers = counts if isinstance(counts, array) else array("q", counts)
+        return np.asarray(numbers).astype(np.int64, casting="safe")
+    except (TypeError, OverflowError):
         raise ValueError(
             "a run-length mask has runs that are no whole numbers of pixels; give one integer for each run"
-        )
-    return runs.astype(np.int64)
+        ) from None
 
 
 def _decompress(text: str) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Segments of panoptic annotations by image, held in few arrays."""
 
-import reprlib
 from array import array
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rmae.regions.coco_json import list_images, read_coco_file
+from rmae.quoting import one_line, quoted
+from rmae.regions.coco_json import check_inside, list_images, read_coco_file
 from rmae.regions.listed_images import ListedImages
 
 NO_CATEGORY = -1
@@ -55,7 +55,7 @@ def read_segments(path: str) -> SegmentTable:
     by_image: dict[int | str, _Annotation] = {}
     for annotation in file.annotations:
         if annotation.image_id in by_image:
-            raise ValueError(f"{path} has two annotations of the image with id {reprlib.repr(annotation.image_id)}")
+            raise ValueError(f"{path} has two annotations of the image with id {quoted(annotation.image_id)}")
         by_image[annotation.image_id] = annotation
     file_names: list[str | None] = []
     first_segments, ids, is_crowd, categories = [0], array("q"), bytearray(), array("q")
@@ -69,7 +69,7 @@ def read_segments(path: str) -> SegmentTable:
         first_segments.append(len(ids))
     if by_image:
         raise ValueError(
-            f"{path} has an annotation of the image with id {reprlib.repr(next(iter(by_image)))}, "
+            f"{path} has an annotation of the image with id {quoted(next(iter(by_image)))}, "
             "which its 'images' do not list"
         )
     return SegmentTable(
@@ -85,15 +85,15 @@ def read_segments(path: str) -> SegmentTable:
 def _parse(found: dict[str, Any]) -> _Annotation:
     match found:
         case {"image_id": int() | str() as image_id, "file_name": str(file_name), "segments_info": list(segments)}:
+            check_inside(file_name)
             triples = [_segment(segment) for segment in segments]
         case _:
             raise ValueError(
-                "an annotation is no object with an image_id, a file_name and a list segments_info: "
-                f"{reprlib.repr(found)}"
+                f"an annotation is no object with an image_id, a file_name and a list segments_info: {quoted(found)}"
             )
     ids = array("q", [id_ for id_, _, _ in triples])
     if len(set(ids)) < len(ids):
-        raise ValueError(f"two segments of {file_name} have the same id")
+        raise ValueError(f"two segments of {one_line(file_name)} have the same id")
     categories = array("q", [category for _, _, category in triples])
     return _Annotation(image_id, file_name, ids, bytes(is_crowd for _, is_crowd, _ in triples), categories)
 
@@ -108,5 +108,5 @@ def _segment(segment: Any) -> tuple[int, int, int]:
             return id_, int(segment.get("iscrowd", 0)), category if known else NO_CATEGORY
     raise ValueError(
         "a segment is no object with an id from 1 to 16777215 (the red, green and blue of its pixels) and an iscrowd "
-        f"of 0 or 1: {reprlib.repr(segment)}"
+        f"of 0 or 1: {quoted(segment)}"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from rmae.quoting import one_line
 from rmae.regions.label_runs import LabelRuns
 
 APPLICATION_ID = 0x726D6165  # "rmae", at a fixed place in the file's header
@@ -22,6 +23,15 @@ FORMAT_VERSION = 2
 SUFFIX = ".regions"
 """What the names of stores end in."""
 
+TABLES = (
+    "CREATE TABLE header (header TEXT NOT NULL)",
+    """CREATE TABLE images (
+    name TEXT NOT NULL UNIQUE, num_maps INTEGER NOT NULL, height INTEGER NOT NULL, width INTEGER NOT NULL,
+    num_regions INTEGER NOT NULL, runs BLOB NOT NULL
+)""",
+    "CREATE TABLE skipped (name TEXT NOT NULL UNIQUE, reason TEXT NOT NULL)",
+)
+"""All that a store consists of."""
 
 _OF_IMAGE = """
 SELECT name, num_maps, height, width, runs FROM images WHERE rowid = (SELECT rowid FROM images WHERE name = ?)
@@ -70,7 +80,10 @@ class RegionStore:
 
     def skipped(self) -> dict[str, str]:
         """Images without regions because they could not be used, and why."""
-        return dict(self._query("SELECT name, reason FROM skipped ORDER BY name"))
+        skipped = dict(self._query("SELECT name, reason FROM skipped ORDER BY name"))
+        if not all(isinstance(text, str) for pair in skipped.items() for text in pair):
+            raise ValueError(_describe_damage(self.path, "a name or a reason is no text"))
+        return skipped
 
     def read(self, name: str) -> LabelRuns:
         """Read the regions of an image.
@@ -92,7 +105,7 @@ class RegionStore:
                     raise ValueError("something else stands in their place")
         except ValueError as error:
             raise ValueError(
-                f"the regions of {name} in {self.path} are damaged: {error}; make the store anew"
+                f"the regions of {one_line(name)} in {self.path} are damaged: {error}; make the store anew"
             ) from error
 
     def __iter__(self) -> Iterator[tuple[str, LabelRuns]]:
@@ -113,10 +126,10 @@ class RegionStore:
     def _describe_missing(self, name: str) -> str:
         reason = self.skipped().get(name)
         if reason is not None:
-            return f"{self.path} has no regions of {name}: {reason}"
+            return f"{self.path} has no regions of {one_line(name)}: {one_line(reason)}"
         example = self._query("SELECT name FROM images LIMIT 1")
-        known = f"; it names images like {example[0][0]}" if example else ""
-        return f"{self.path} has no regions of {name}{known}: add the image with rmae regions make"
+        known = f"; it names images like {one_line(example[0][0])}" if example else ""
+        return f"{self.path} has no regions of {one_line(name)}{known}: add the image with rmae regions make"
 
     def _read_header(self) -> StoreHeader:
         with closing(_open(self.path)) as connection:
@@ -155,6 +168,7 @@ def read_header(connection: sqlite3.Connection, path: Path) -> StoreHeader:
             "make it anew"
         )
     with _damage_explained(path):
+        _refuse_other_tables(connection, path)
         rows = connection.execute("SELECT header FROM header").fetchall()
     try:
         return _parse_header(*rows[0])
@@ -167,7 +181,16 @@ def _parse_header(text: str) -> StoreHeader:
     kinds = (dict, int, str, int, int)
     if not all(isinstance(value, kind) for value, kind in zip(header, kinds, strict=True)):
         raise TypeError("a value of the wrong kind")
+    if header.channels < 1 or header.num_images < 0 or header.num_regions < 0:
+        raise ValueError("a number that cannot be")
     return header
+
+
+def _refuse_other_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """A database can hold programs instead of tables: views that never end, columns that are computed."""
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+    if [sql for (sql,) in found] != list(TABLES):
+        raise ValueError(_describe_damage(path, "it holds other tables"))
 
 
 @contextmanager
@@ -179,7 +202,7 @@ def _damage_explained(path: Path) -> Iterator[None]:
 
 
 def _describe_damage(path: Path, what: str) -> str:
-    return f"{path} is no region store, or a damaged one ({what}); make the store anew"
+    return f"{path} is no region store, or a damaged one ({one_line(what)}); make the store anew"
 
 
 def _refuse_truncated(path: Path) -> None:

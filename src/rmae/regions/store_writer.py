@@ -12,21 +12,21 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from rmae.files import flush
+from rmae.quoting import one_line
 from rmae.regions.label_runs import LabelRuns
-from rmae.regions.store import APPLICATION_ID, FORMAT_VERSION, RegionStore, StoreHeader, immutable_uri, read_header
+from rmae.regions.store import (
+    APPLICATION_ID,
+    FORMAT_VERSION,
+    TABLES,
+    RegionStore,
+    StoreHeader,
+    immutable_uri,
+    read_header,
+)
 from rmae.regions.store_lock import StoreBusyError, StoreLock
 
 _SECONDS_BETWEEN_COMMITS = 0.5
 _PAGE_SIZE = 2048  # bytes; larger pages waste half of one for each image
-
-_TABLES = """
-CREATE TABLE header (header TEXT NOT NULL);
-CREATE TABLE images (
-    name TEXT NOT NULL UNIQUE, num_maps INTEGER NOT NULL, height INTEGER NOT NULL, width INTEGER NOT NULL,
-    num_regions INTEGER NOT NULL, runs BLOB NOT NULL
-);
-CREATE TABLE skipped (name TEXT NOT NULL UNIQUE, reason TEXT NOT NULL);
-"""
 
 _COPY = """
 INSERT INTO images SELECT * FROM other.images WHERE name NOT IN (SELECT name FROM main.images) ORDER BY name;
@@ -196,7 +196,7 @@ def _open(partial: Path, header: StoreHeader) -> sqlite3.Connection:
 
 
 def _create_tables(connection: sqlite3.Connection, header: StoreHeader) -> None:
-    for statement in _TABLES.split(";"):
+    for statement in TABLES:
         connection.execute(statement)
     connection.execute("INSERT INTO header VALUES (?)", (json.dumps(header._asdict()),))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -213,7 +213,7 @@ def _explained(partial: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise OSError(f"{partial} cannot be written ({error})") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise ValueError(f"{partial} is no region store, or a damaged one ({error})") from error
+        raise ValueError(f"{partial} is no region store, or a damaged one ({one_line(error)})") from error
 
 
 def refuse_other_regions(found: StoreHeader, wanted: StoreHeader, path: Path) -> None:
@@ -223,4 +223,6 @@ def refuse_other_regions(found: StoreHeader, wanted: StoreHeader, path: Path) ->
         ("number of channels", found.channels, wanted.channels),
     ):
         if was != shall_be:
-            raise ValueError(f"{path} was made with the {what} {was}, not {shall_be}; choose another file")
+            raise ValueError(
+                f"{path} was made with the {what} {one_line(was)}, not {one_line(shall_be)}; choose another file"
+            )

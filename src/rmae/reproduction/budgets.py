@@ -116,7 +116,7 @@ _TINY = Budget(
     words="Scenes of 96 pixels and an encoder of a million parameters, for two CPU cores.",
     data=_SCENE_SETS,
     scenes=SceneNumbers(side=96, train=4000, labelled=300, val=200, classified=1200, classified_val=300),
-    epochs=16,
+    epochs=14,
     pretrain={
         "size": "micro",
         "img_size": 96,

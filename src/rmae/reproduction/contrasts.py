@@ -22,7 +22,7 @@ class Claim:
     """A claim about encoders. Raises a ValueError for what cannot be judged."""
 
     contrast: Mapping[str, float]
-    """Coefficient of each arm's mean, by the name of the arm, none of them 0; `{"rmae": 1, "mae": -1}` is what R-MAE
+    """Coefficient of each arm's score, by the name of the arm, none of them 0; `{"rmae": 1, "mae": -1}` is what R-MAE
     gains over MAE."""
     scores: tuple[str, ...]
     """Those of which it is claimed, as in `segment.miou`; it is judged for those that there are."""
@@ -55,7 +55,7 @@ class Spread(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A difference of means, or of differences."""
+    """A difference between encoders, or between such differences."""
 
     estimate: float
     low: float
@@ -70,7 +70,7 @@ class Judgement(NamedTuple):
     contrast: Contrast
     verdict: Verdict
     num_seeds: int
-    """Of the arm that has the fewest."""
+    """For which all arms of the claim have the score."""
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -78,32 +78,24 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values))
 
 
-def contrast_of(terms: Sequence[tuple[float, Spread]]) -> Contrast:
-    """Add up means, each times its coefficient.
+def contrast_of(differences: Sequence[float]) -> Contrast:
+    """Mean of what each seed gives of a contrast, with Student's interval.
 
-    The interval is Student's t, with the degrees of freedom of Welch and Satterthwaite: arms may vary by different
-    amounts. They are taken for independent of each other; that they share seeds, and so the order of pictures, can only
-    make it wider than need be. Where none of them varies, it is as wide as a point.
+    Encoders of one seed share the order of pictures, crops and masks, in pre-training and in the task, so that a seed
+    that is kind to one is kind to the others: what they have in common is not counted as noise.
 
     Args:
-        terms: At least one coefficient with what it multiplies.
+        differences: At least one; a seed each.
 
     Returns:
-        The sum with its interval; without one where there is an arm of one seed.
+        The mean with its interval; without one where there is one seed, and as wide as a point where all are equal.
     """
     from scipy.special import stdtrit  # takes longer to import than all of this file
 
-    estimate = math.fsum(coefficient * each.mean for coefficient, each in terms)
-    if any(each.num_seeds == 1 for _, each in terms):
+    estimate, deviation, num_seeds = spread(differences)
+    if num_seeds == 1:
         return Contrast(estimate, math.nan, math.nan)
-    errors = [abs(coefficient) * each.deviation / math.sqrt(each.num_seeds) for coefficient, each in terms]
-    error = math.hypot(*errors)
-    if error == 0:
-        return Contrast(estimate, estimate, estimate)
-    # By shares of the variance, which cannot underflow as variances do.
-    shares = [(one / error) ** 2 for one in errors]
-    freedom = 1 / math.fsum(share**2 / (each.num_seeds - 1) for share, (_, each) in zip(shares, terms, strict=True))
-    half = float(stdtrit(freedom, (1 + _CONFIDENCE) / 2)) * error
+    half = float(stdtrit(num_seeds - 1, (1 + _CONFIDENCE) / 2)) * deviation / math.sqrt(num_seeds)
     return Contrast(estimate, estimate - half, estimate + half)
 
 
@@ -116,17 +108,21 @@ def judge(claim: Claim, record: Record, score: str) -> Judgement | None:
         score: One of the claim's scores.
 
     Returns:
-        The contrast and the verdict; None where an arm of the claim is not in the record, or has no value of the score.
-        A seed whose score is not defined does not count.
+        The contrast and the verdict; None where an arm of the claim is not in the record, or where there is no seed for
+        which all of them have the score. Other seeds do not count.
     """
-    terms = []
-    for arm, coefficient in claim.contrast.items():
-        values = record.values(arm, score)
-        if not values:
-            return None
-        terms.append((coefficient, spread(values)))
-    contrast = contrast_of(terms)
-    return Judgement(contrast, _verdict(contrast, claim.expected), min(each.num_seeds for _, each in terms))
+    arms = [record.values_by_seed(arm, score) for arm in claim.contrast]
+    if not all(arms):
+        return None
+    differences = [
+        math.fsum(coefficient * value for coefficient, value in zip(claim.contrast.values(), of_arms, strict=True))
+        for of_arms in zip(*arms, strict=True)
+        if not any(map(math.isnan, of_arms))
+    ]
+    if not differences:
+        return None
+    contrast = contrast_of(differences)
+    return Judgement(contrast, _verdict(contrast, claim.expected), len(differences))
 
 
 def _verdict(contrast: Contrast, expected: Expected | None) -> Verdict:

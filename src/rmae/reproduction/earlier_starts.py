@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.piece_record import read_record
+from rmae.reproduction.piece_record import PieceRecord, read_piece_record
 
 _SETTINGS = "config.json"  # the first file that a run or an evaluation writes
 _MOST_LETTERS = 80  # of settings in a sentence
@@ -22,7 +22,7 @@ def check_workspace(pieces: Sequence[Piece], workspace: Path) -> None:
         ValueError: Something in the place of a piece was not begun here, or was made with other settings.
     """
     for piece in pieces:
-        record, there = read_record(workspace, piece.name), _is_there(piece, workspace)
+        record, there = read_piece_record(workspace, piece.name), _is_there(piece, workspace)
         if record is None and there:
             # It may be the user's own: it must not be gone on with, let alone be deleted.
             raise ValueError(
@@ -38,16 +38,16 @@ def check_workspace(pieces: Sequence[Piece], workspace: Path) -> None:
 
 def is_done(piece: Piece, workspace: Path) -> bool:
     """Whether a piece needs no further start: it was finished, and what it made is still there."""
-    record = read_record(workspace, piece.name)
+    record = read_piece_record(workspace, piece.name)
     return record is not None and record.finished and _is_there(piece, workspace)
 
 
-def seconds_before(piece: Piece, workspace: Path) -> float:
-    """How long a piece that is not done has run already, if it goes on now."""
-    record = read_record(workspace, piece.name)
+def earlier_work(piece: Piece, workspace: Path) -> PieceRecord:
+    """What a piece that is not done has behind it, if it goes on now."""
+    record = read_piece_record(workspace, piece.name)
     if record is None or record.finished or record.arguments != piece.arguments:
-        return 0.0  # what it made was deleted
-    return record.seconds
+        return PieceRecord(piece.arguments, 0.0, finished=False)  # what it made was deleted
+    return record
 
 
 def make_ready(piece: Piece, workspace: Path) -> tuple[str, ...]:

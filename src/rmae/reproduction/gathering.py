@@ -1,6 +1,5 @@
 """From what the pieces left to the record of a table."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +10,14 @@ from rmae.bench.machine import describe_machine
 from rmae.bench.macs import count_macs
 from rmae.evaluation.folder import results_file
 from rmae.evaluation.presets import Task
+from rmae.files import read_json
 from rmae.models.build import build_model, num_trainable_parameters
+from rmae.quoting import one_line
 from rmae.reproduction.arms import Arm
+from rmae.reproduction.baselines import gather_baselines
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.flags import as_arguments
+from rmae.reproduction.piece_record import PieceRecord
 from rmae.reproduction.plan import evaluation, own_flags, pretraining, tasks_of
 from rmae.reproduction.record import ArmRecord, DataRecord, Record
 from rmae.reproduction.tables import Letter, Table
@@ -43,7 +46,7 @@ def gather(
     command: str,
     data: DataRecord,
     workspace: Path,
-    seconds: Mapping[str, float],
+    work: Mapping[str, PieceRecord],
 ) -> Record:
     """Gather the scores of a table whose pieces are done.
 
@@ -56,7 +59,7 @@ def gather(
         command: What makes the record again.
         data: What was trained and evaluated on.
         workspace: Where the pieces left their results.
-        seconds: What each piece took, by its name.
+        work: What is known of each piece, by its name.
 
     Raises:
         ValueError: A piece's results cannot be read.
@@ -69,8 +72,10 @@ def gather(
         seeds=tuple(seeds),
         tasks={task: SCORES[task] for task in tasks},
         arms=tuple(_gather_arm(arm, BUDGETS[budget], seeds, tasks, workspace) for arm in table.arms),
-        machine=describe_machine(_PACKAGES),
-        seconds=seconds,
+        baselines=gather_baselines(table, {task: SCORES[task] for task in tasks}, seeds, workspace),
+        machine={name: value for name, value in describe_machine(_PACKAGES).items() if name != "commit"},
+        commits=tuple(dict.fromkeys(commit for piece in work.values() for commit in piece.commits)),
+        seconds={name: piece.seconds for name, piece in work.items()},
     )
 
 
@@ -107,8 +112,9 @@ def _score(folder: Path, name: str) -> float | None:
     """A score of an evaluation of one seed."""
     file = results_file(folder)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))["scores"][name]["mean"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        mean = read_json(file)["scores"][name]["mean"]
+        return None if mean is None else float(mean)
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise ValueError(
-            f"{file} does not hold the score {name} of an evaluation ({error}); delete its folder"
+            f"{file} does not hold the score {name} of an evaluation ({one_line(error)}); delete its folder"
         ) from error

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rmae.reproduction.contrasts import Claim, Judgement, Verdict
-from rmae.reproduction.figures import tell_contrast
+from rmae.reproduction.figures import tell_contrast, tell_seeds
 from rmae.reproduction.markdown import escape, table
 from rmae.reproduction.record import Record
 from rmae.reproduction.record_section import VERDICT_WORDS, heading, judgements, section
@@ -19,15 +19,16 @@ _INTRODUCTION = """\
 The tables of the [R-MAE paper](https://arxiv.org/abs/2306.05411), and controls that its reviewers asked for, run again
 with this code. Budgets but for `paper` are far smaller than the paper's: each section says on what data. What fails on
 a small budget may hold on the paper's; what holds was seen here, not there. `rmae reproduce` trains and evaluates,
-`rmae results` writes this page from the records that it leaves; no figure is copied by hand."""
+`rmae results` writes this page from the records that it leaves; what somebody makes of it, and says so, is all
+that is written by hand."""
 
 _HOW_TO_READ = """\
 - **Scores** are in percent, but for numbers of clicks: mean ± standard deviation over the seeds. A seed is a
   pre-training with everything that follows from it. In plots it is a dot, the mean is a stroke, the deviation a line to
   both sides of it; the dashed line is the mean from scratch, where there is one.
 - **Ours** is the difference that a claim is about, in percentage points or clicks, and the interval that holds it with
-  95 % confidence: Student's t over the seeds, with Welch's degrees of freedom, since encoders may vary by different
-  amounts. It tells what other seeds would give, not other pictures or other sizes.
+  95 % confidence: Student's t of the differences seed by seed, since encoders of one seed share the order of pictures,
+  crops and masks. It tells what other seeds would give, not other pictures or other sizes.
 - **holds**: the whole interval lies on the side that the paper tells. Where it tells of no difference, 0 lies inside,
   and where it tells of no gain, not all of it lies above 0: none is seen, which of few seeds does not mean that there
   is none.
@@ -37,7 +38,9 @@ _HOW_TO_READ = """\
 - **GMAC** are multiply-adds of a forward pass in pre-training, in 1e9, of one image. **Minutes** are those of one
   pre-training, the median over the seeds, as measured on the machine named there; others may have run beside it.
 
-Of twenty intervals one misses by chance alone, and there are many here: look for what holds in several scores."""
+Of twenty intervals one misses by chance alone, and there are many here: look for what holds in several scores. An
+interval as narrow as a point means that all seeds gave the same difference, as happens by chance where a score has few
+values."""
 
 _JUDGED: tuple[Verdict, ...] = ("holds", "fails", "within noise", "one seed")
 
@@ -136,6 +139,7 @@ def _claims(found: Sequence[_Found], *, has_source: bool) -> str:
         ]
         cells = ["" if place[: number + 1] == above[: number + 1] else cell for number, cell in enumerate(place)]
         ours = f"{estimate} ({interval})" if interval else estimate
+        ours += tell_seeds(each.judgement.num_seeds, len(each.record.seeds))
         rows.append([*cells, escape(words.name), ours, VERDICT_WORDS[each.judgement.verdict]])
         above = place
     source = ["what the paper says"] if has_source else []

@@ -1,10 +1,10 @@
 """What is known of a piece from one start to the next."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
-from rmae.files import write_atomically
+from rmae.files import read_json, write_json
+from rmae.quoting import one_line, quoted
 
 FORMAT_VERSION = 1
 """Version of the records written here; another one is refused."""
@@ -21,6 +21,8 @@ class PieceRecord(NamedTuple):
     """How long it has run, over all its starts."""
     finished: bool
     """Whether its command has ended well."""
+    commits: tuple[str, ...] = ()
+    """Of the source, over the starts that made what is there, each once; none where the source is in no repository."""
 
 
 def record_file(workspace: Path, name: str) -> Path:
@@ -28,7 +30,7 @@ def record_file(workspace: Path, name: str) -> Path:
     return workspace / _FOLDER / f"{name}.json"
 
 
-def write_record(workspace: Path, name: str, record: PieceRecord) -> None:
+def write_piece_record(workspace: Path, name: str, record: PieceRecord) -> None:
     """Write the record of a piece, whole at any moment."""
     file = record_file(workspace, name)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -38,11 +40,12 @@ def write_record(workspace: Path, name: str, record: PieceRecord) -> None:
         "arguments": list(record.arguments),
         "seconds": round(record.seconds, 2),
         "finished": record.finished,
+        "commits": list(record.commits),
     }
-    write_atomically(file, json.dumps(saved, indent=2) + "\n")
+    write_json(file, saved)
 
 
-def read_record(workspace: Path, name: str) -> PieceRecord | None:
+def read_piece_record(workspace: Path, name: str) -> PieceRecord | None:
     """Read the record of a piece; None where there is none.
 
     Raises:
@@ -50,16 +53,22 @@ def read_record(workspace: Path, name: str) -> PieceRecord | None:
     """
     file = record_file(workspace, name)
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = read_json(file)
         if saved["format"] != _FORMAT:
-            raise ValueError(f"it is a {saved['format']}")
+            raise ValueError(f"it is a {one_line(saved['format'], longest=60)}")
         version = saved["version"]
         if version == FORMAT_VERSION:
-            return PieceRecord(tuple(map(str, saved["arguments"])), float(saved["seconds"]), bool(saved["finished"]))
+            return PieceRecord(
+                tuple(map(str, saved["arguments"])),
+                float(saved["seconds"]),
+                bool(saved["finished"]),
+                tuple(map(str, saved["commits"])),
+            )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(
-            f"{file} does not describe a piece ({error}); choose another folder (--out), or delete {workspace}"
+            f"{file} does not describe a piece ({one_line(error)}); choose another folder (--out), or delete "
+            f"{workspace}"
         ) from error
-    raise ValueError(f"{file} is of format version {version}; this rmae reads version {FORMAT_VERSION}")
+    raise ValueError(f"{file} is of format version {quoted(version)}; this rmae reads version {FORMAT_VERSION}")

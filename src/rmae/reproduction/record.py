@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
-from rmae.files import write_atomically
+from rmae.files import to_json, write_atomically
 
 FORMAT, FORMAT_VERSION = "reproduced table", 1
 """What a file says it is; a file that says otherwise is not read."""
@@ -20,6 +19,7 @@ _LINE_WIDTH = 120
 
 Machine = Mapping[str, str | int | float | Mapping[str, str | None] | None]
 """What `rmae.bench.machine.describe_machine` tells."""
+_Scores = Mapping[str, tuple[float | None, ...] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,22 @@ class ArmRecord:
             _check_count("parameters", self.parameters)
         if self.gmacs is not None:
             _check_amount("gmacs", self.gmacs)
-        for score, values in self.scores.items():
-            for value in values or ():
-                if value is not None and abs(value) > _LARGEST_SCORE:
-                    raise ValueError(f"{score} of {self.name} is {value}; it must lie within {_LARGEST_SCORE:g} of 0")
+        _check_values(self.name, self.scores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineRecord:
+    """What was reached without an encoder. Raises a ValueError for what cannot be."""
+
+    label: str
+    """What people call it, in one line."""
+    scores: Mapping[str, tuple[float | None, ...]]
+    """As those of `ArmRecord`."""
+
+    def __post_init__(self) -> None:
+        """Raise a ValueError for what cannot be."""
+        _check_line("label", self.label)
+        _check_values(self.label, self.scores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +106,13 @@ class Record:
     """Scores of each task, in the order in which they are told."""
     arms: tuple[ArmRecord, ...]
     """At least one, each name once, in the order in which they are told."""
+    baselines: tuple[BaselineRecord, ...] = ()
+    """In the order in which they are told."""
     machine: Machine
+    """On which the scores were put together."""
+    commits: tuple[str, ...]
+    """Of the source that the pieces were made with, a plus behind one that was changed since; none where the source
+    was in no repository."""
     seconds: Mapping[str, float]
     """What each piece of the work took, by its name, for instance `pretrain/mae/seed_0`."""
 
@@ -112,8 +130,12 @@ class Record:
         for score in self.scores:
             if not re.fullmatch(r"\w+\.[\w.]+", score, re.ASCII):
                 raise ValueError(f"a score is called {score!r}; use letters, digits and underscores")
+        for commit in self.commits:
+            _check_line("a commit", commit)
         for arm in self.arms:
-            self._check_scores(arm)
+            self._check_scores(arm.name, arm.scores)
+        for baseline in self.baselines:
+            self._check_scores(baseline.label, baseline.scores)
         for piece, seconds in self.seconds.items():
             _check_amount(f"seconds of {piece}", seconds)
 
@@ -129,16 +151,24 @@ class Record:
 
     def values(self, arm: str, score: str) -> tuple[float, ...]:
         """What the seeds gave of a score, without those of which it is not defined; none where there is no such arm."""
-        [scores] = [each.scores for each in self.arms if each.name == arm] or [{}]
-        values = scores.get(score) or ()
-        return tuple(value for value in values if value is not None and not math.isnan(value))
+        return defined_values(self.values_by_seed(arm, score))
 
-    def _check_scores(self, arm: ArmRecord) -> None:
-        for score, values in arm.scores.items():
+    def values_by_seed(self, arm: str, score: str) -> tuple[float, ...]:
+        """The same in the order of the seeds, NaN where the score is not defined."""
+        [scores] = [each.scores for each in self.arms if each.name == arm] or [{}]
+        return tuple(math.nan if value is None else value for value in scores.get(score) or ())
+
+    def _check_scores(self, of: str, scores: _Scores) -> None:
+        for score, values in scores.items():
             if score not in self.scores:
-                raise ValueError(f"{arm.name} has the score {score}, which is none of the tasks")
+                raise ValueError(f"{of} has the score {score}, which is none of the tasks")
             if values is not None and len(values) != len(self.seeds):
-                raise ValueError(f"{score} of {arm.name} has {len(values)} value(s) for {len(self.seeds)} seed(s)")
+                raise ValueError(f"{score} of {of} has {len(values)} value(s) for {len(self.seeds)} seed(s)")
+
+
+def defined_values(values: Sequence[float | None] | None) -> tuple[float, ...]:
+    """What the seeds gave of a score, without those of which it is not defined."""
+    return tuple(value for value in values or () if value is not None and not math.isnan(value))
 
 
 def read_record(path: Path) -> Record:
@@ -155,11 +185,11 @@ def read_record(path: Path) -> Record:
             file and what is wrong.
         OSError: It cannot be read.
     """
+    import pydantic_core
     from pydantic import TypeAdapter, ValidationError
-    from pydantic_core import from_json, to_json
 
     try:
-        saved = from_json(path.read_bytes(), allow_inf_nan=False)
+        saved = pydantic_core.from_json(path.read_bytes(), allow_inf_nan=False)
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
@@ -170,7 +200,7 @@ def read_record(path: Path) -> Record:
         raise ValueError(f"{path} is of format version {told}; this rmae reads version {FORMAT_VERSION}")
     content = {key: value for key, value in saved.items() if key not in ("format", "version")}
     try:
-        return TypeAdapter(Record).validate_json(to_json(content), strict=True, extra="forbid")
+        return TypeAdapter(Record).validate_json(pydantic_core.to_json(content), strict=True, extra="forbid")
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
@@ -186,12 +216,10 @@ def write_record(record: Record, path: Path) -> None:
         record: What to write; NaN becomes null.
         path: File to write or to replace.
     """
-    import json
-
     from pydantic import TypeAdapter
 
-    content = _without_nan(TypeAdapter(Record).dump_python(record, mode="json"))
-    text = json.dumps({"format": FORMAT, "version": FORMAT_VERSION, **content}, indent=2, allow_nan=False)
+    content = TypeAdapter(Record).dump_python(record, mode="json")
+    text = to_json({"format": FORMAT, "version": FORMAT_VERSION, **content})
     write_atomically(path, re.sub(r"(?m)^.*\[\n[^\[\]{}]*\]", _on_one_line, text) + "\n")
 
 
@@ -227,16 +255,11 @@ def _on_one_line(found: re.Match[str]) -> str:
     return line if len(line) <= _LINE_WIDTH else found[0]
 
 
-def _without_nan(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _without_nan(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_without_nan(each) for each in value]
-        case float() if math.isnan(value):
-            return None
-        case _:
-            return value
+def _check_values(of: str, scores: _Scores) -> None:
+    for score, values in scores.items():
+        for value in values or ():
+            if value is not None and abs(value) > _LARGEST_SCORE:
+                raise ValueError(f"{score} of {of} is {value}; it must lie within {_LARGEST_SCORE:g} of 0")
 
 
 def _check_word(name: str, value: str) -> None:

@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from rmae.reproduction.contrasts import Claim, Judgement, Verdict, judge, spread
-from rmae.reproduction.figures import NONE, TIGHT, tell_amount, tell_contrast, tell_spread
+from rmae.reproduction.figures import tell_amount, tell_contrast, tell_seeds, tell_spread
 from rmae.reproduction.markdown import code, escape, table
-from rmae.reproduction.record import Record
-from rmae.reproduction.score_words import words_for
+from rmae.reproduction.record import Record, defined_values
+from rmae.reproduction.score_words import ScoreWords, words_for
 from rmae.reproduction.table_text import TableText
+from rmae.visual.figure_words import DASH, NO_BREAK
 
 _MOST_COLUMNS = 5  # scores beside each other in a table
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "holds": "**holds**",
     "fails": "**fails**",
-    "within noise": f"within{TIGHT}noise",
-    "one seed": f"one{TIGHT}seed",
+    "within noise": f"within{NO_BREAK}noise",
+    "one seed": f"one{NO_BREAK}seed",
     "above": "above",
     "below": "below",
 }
@@ -85,6 +86,7 @@ def _what_was_run(record: Record, file: str) -> str:
         f"labels, {data.val:,} to validate on, {data.classes:,} classes",
         f"- **Seeds:** {told}" if len(seeds) > 1 else alone,
         f"- **Machine:** {_machine(record)}",
+        f"- **Code:** {_code(record)}",
         f"- **Record:** [{file.rsplit('/', 1)[-1]}]({file})",
     ]
     return "\n".join(lines)
@@ -100,8 +102,18 @@ def _machine(record: Record) -> str:
         f"{machine['memory_gb']} GB of memory" if machine.get("memory_gb") else "",
         *(f"{name} {version}" for name, version in versions.items() if version),
     ]
-    told = ", ".join(escape(part) for part in parts if part) or "not known"
-    return f"{told}; commit {code(str(machine['commit']))}" if machine.get("commit") else told
+    return ", ".join(escape(part) for part in parts if part) or "not known"
+
+
+def _code(record: Record) -> str:
+    commits = ", ".join(map(code, record.commits))
+    match len(record.commits):
+        case 0:
+            return "commit not known"
+        case 1:
+            return f"commit {commits}"
+        case _:
+            return f"commits {commits}: not all of it was made with the same code"
 
 
 def _alternative(record: Record) -> str:
@@ -123,12 +135,19 @@ def _score_table(record: Record, scores: Sequence[str]) -> str:
     rows = []
     for arm in record.arms:
         of_scores = [record.values(arm.name, score) for score in scores]
-        cells = [
-            tell_spread(spread(values) if values else None, each, num_seeds=len(record.seeds))
-            for values, each in zip(of_scores, words, strict=True)
-        ]
-        rows.append([escape(arm.label), *cells])
+        rows.append([escape(arm.label), *_cells(of_scores, words, record)])
+    for baseline in record.baselines:
+        of_scores = [defined_values(baseline.scores.get(score)) for score in scores]
+        if any(of_scores):
+            rows.append([f"*no encoder: {escape(baseline.label)}*", *_cells(of_scores, words, record)])
     return table(header, rows, words=1).rstrip()
+
+
+def _cells(of_scores: Sequence[Sequence[float]], words: Sequence[ScoreWords], record: Record) -> list[str]:
+    return [
+        tell_spread(spread(values) if values else None, each, num_seeds=len(record.seeds))
+        for values, each in zip(of_scores, words, strict=True)
+    ]
 
 
 def _verdicts(record: Record, claims: Sequence[Claim]) -> list[str]:
@@ -138,7 +157,9 @@ def _verdicts(record: Record, claims: Sequence[Claim]) -> list[str]:
             source = f"the paper: {claim.source}" if claim.expected else claim.source
             lines.append(f"- {claim.words} ({source})")
             lines += [
-                f"    - {escape(words_for(score).name)}: {_in_words(score, each, claim)}" for score, each in found
+                f"    - {escape(words_for(score).name)}: {_in_words(score, each, claim)}"
+                + tell_seeds(each.num_seeds, len(record.seeds))
+                for score, each in found
             ]
     return ["### What it says", "\n".join(lines)] if lines else []
 
@@ -165,8 +186,8 @@ def _costs(record: Record) -> str:
     rows = [
         [
             escape(arm.label),
-            *([code(arm.flags) if arm.flags else NONE] if has_flags else []),
-            NONE if arm.parameters is None else f"{arm.parameters:,}",
+            *([code(arm.flags) if arm.flags else DASH] if has_flags else []),
+            DASH if arm.parameters is None else f"{arm.parameters:,}",
             tell_amount(arm.gmacs),
             tell_amount(_minutes(record, arm.name)),
         ]

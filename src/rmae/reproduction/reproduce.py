@@ -10,9 +10,9 @@ from rmae.evaluation.presets import Task
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.gathering import gather
 from rmae.reproduction.plan import CutOutFolders, plan
-from rmae.reproduction.record import DataRecord, read_records, write_record
+from rmae.reproduction.record import DataRecord, Record, read_records, write_record
 from rmae.reproduction.results import write_results
-from rmae.reproduction.running import run_pieces, seconds_of
+from rmae.reproduction.running import finished_work, run_pieces
 from rmae.reproduction.tables import TABLES, Letter, Table
 
 
@@ -35,11 +35,10 @@ def reproduce(
     goes on.
 
     Args:
-        table: a = scratch, MAE, RAE and R-MAE; b = variants; c = sources of regions; d = mask ratios; e = feeding;
-            f = region loss; g = number of regions; h = equal parameters and time; i = length.
+        table: Its letter; `rmae reproduce --help` says what each compares.
         budget: tiny = two CPU cores, small = one GPU. Of paper there are commands alone, see `reproduce_commands`.
         out: Folder to work in; the budget's pieces are in a folder of its name.
-        seeds: Seeds 0, 1, ... of pre-training and evaluation, at least 1; three or more give intervals.
+        seeds: Seeds 0, 1, ... of pre-training and evaluation, at least 1; two or more give intervals.
         also: Tasks besides those that the budget has for the table.
         cut_outs: What scenes are composed from; None = drawn shapes.
         results: Folder of the records and the page; None = `results` in `out`.
@@ -52,22 +51,16 @@ def reproduce(
     Raises:
         ValueError: An argument is out of its range, or a piece failed; the sentence names its log.
         Stopped: A signal arrived, or the time is over; the same call goes on.
-
-    Example:
-        >>> import rmae
-        >>> rmae.reproduce("a", budget="tiny", seeds=3)  # doctest: +SKIP
     """
     if budget == "paper":
         raise ValueError("the budget paper is for the paper's data sets on many GPUs; print its commands instead")
     chosen, of = _look_up(table, budget)
     tasks = choose_tasks(of, chosen, also)
     numbers = _seeds(seeds)
-    out = Path(out)
-    results = out / "results" if results is None else Path(results)
-    _check_results(results, f"{table}-{budget}", numbers, tasks)  # better now than after hours
-    workspace = out / budget
-    absolute = None if cut_outs is None else _absolute(cut_outs)
-    pieces = plan(of, chosen, seeds=numbers, tasks=tasks, cut_outs=absolute)
+    results = Path(out) / "results" if results is None else Path(results)
+    _check_results(results, f"{table}-{budget}", numbers, tasks, cut_outs)  # better now than after hours
+    workspace = Path(out) / budget
+    pieces = plan(of, chosen, seeds=numbers, tasks=tasks, cut_outs=cut_outs and _absolute(cut_outs))
     if jobs is None and chosen.is_for_cpus:
         jobs = len(os.sched_getaffinity(0))
     run_pieces(pieces, workspace, jobs=jobs, stop_after=stop_after)
@@ -80,13 +73,9 @@ def reproduce(
         command=_command(table, budget, seeds, also, cut_outs),
         data=_describe(chosen, workspace, cut_outs),
         workspace=workspace,
-        seconds=seconds_of(pieces, workspace),
+        work=finished_work(pieces, workspace),
     )
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / f"{record.name}.json"
-    write_record(record, path)
-    write_results(results, results / "results.md", {letter: each.text for letter, each in TABLES.items()})
-    return path
+    return _write(record, results)
 
 
 def reproduce_commands(
@@ -123,6 +112,15 @@ def choose_tasks(table: Table, budget: Budget, also: Sequence[Task]) -> tuple[Ta
     return tuple(task for task in budget.tasks if task in usual | set(also))
 
 
+def _write(record: Record, folder: Path) -> Path:
+    """Write a record, and the page of all records that are beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{record.name}.json"
+    write_record(record, path)
+    write_results(folder, folder / "results.md", {letter: each.text for letter, each in TABLES.items()})
+    return path
+
+
 def _look_up(table: Letter, budget: BudgetName) -> tuple[Budget, Table]:
     for what, name, known in (("table", table, TABLES), ("budget", budget, BUDGETS)):
         if name not in known:
@@ -130,16 +128,35 @@ def _look_up(table: Letter, budget: BudgetName) -> tuple[Budget, Table]:
     return BUDGETS[budget], TABLES[table]
 
 
-def _check_results(folder: Path, name: str, seeds: Sequence[int], tasks: Sequence[Task]) -> None:
+def _check_results(
+    folder: Path, name: str, seeds: Sequence[int], tasks: Sequence[Task], cut_outs: CutOutFolders | None
+) -> None:
     """Raise a ValueError if a page could not be written, or if a record would be lost that says more than the new."""
+    pictures = "drawn scenes" if cut_outs is None else _in_words(cut_outs.classes)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; choose a folder for records and page (--results)")
     for record in read_records(folder) if folder.is_dir() else ():
+        if record.name == name and _pictures_of(record) != pictures:
+            raise ValueError(
+                f"{folder / name}.json is of {_pictures_of(record)}, not of {pictures}; choose another folder "
+                "(--results)"
+            )
         if record.name == name and not (set(record.seeds) <= set(seeds) and record.tasks.keys() <= set(tasks)):
             raise ValueError(
                 f"{folder / name}.json has {len(record.seeds)} seed(s) and the tasks {', '.join(record.tasks)}, which "
                 "is more than is asked for; ask for as much (--seeds, --with), or choose another folder (--results)"
             )
+
+
+def _pictures_of(record: Record) -> str:
+    words = shlex.split(record.command)
+    if "--cut-outs" not in words:
+        return "drawn scenes"
+    return _in_words(words[words.index("--classes") + 1 :] if "--classes" in words else ())
+
+
+def _in_words(classes: Sequence[str]) -> str:
+    return f"cut-outs ({', '.join(classes) or 'all classes'})"
 
 
 def _seeds(number: int) -> range:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rmae.interruption import StopSignal
 from rmae.reproduction.earlier_starts import check_workspace
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.piece_record import read_record
+from rmae.reproduction.piece_record import PieceRecord, read_piece_record
 from rmae.reproduction.slots import open_slots
 from rmae.reproduction.work_in_hand import SECONDS_BETWEEN_LOOKS, WorkInHand, in_words
 from rmae.reproduction.workspace_lock import locked
@@ -68,10 +68,10 @@ def run_pieces(
             work.kill()
 
 
-def seconds_of(pieces: Sequence[Piece], workspace: Path) -> dict[str, float]:
-    """How long each finished piece has run, summed over its starts: seconds by name."""
-    records = {piece.name: read_record(workspace, piece.name) for piece in pieces}
-    return {name: record.seconds for name, record in records.items() if record is not None and record.finished}
+def finished_work(pieces: Sequence[Piece], workspace: Path) -> dict[str, PieceRecord]:
+    """What is known of each finished piece, by name."""
+    records = {piece.name: read_piece_record(workspace, piece.name) for piece in pieces}
+    return {name: record for name, record in records.items() if record is not None and record.finished}
 
 
 def _assert_sound(pieces: Sequence[Piece]) -> None:

@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+from rmae.bench.machine import source_commit
 from rmae.reproduction import tied_to_parent
-from rmae.reproduction.earlier_starts import make_ready, seconds_before
+from rmae.reproduction.earlier_starts import earlier_work, make_ready
 from rmae.reproduction.piece import Piece
-from rmae.reproduction.piece_record import PieceRecord, write_record
+from rmae.reproduction.piece_record import PieceRecord, write_piece_record
 
 _SECONDS_BETWEEN_RECORDS = 5.0
 _MOST_BYTES = 65536  # of a log that are looked through for its last line
@@ -33,10 +34,13 @@ class StartedPiece:
     def __init__(self, piece: Piece, workspace: Path, *, gpu: str | None, lock: int) -> None:
         self.piece = piece
         self._workspace = workspace
-        self._seconds_before = seconds_before(piece, workspace)
+        earlier = earlier_work(piece, workspace)
+        self._seconds_before = earlier.seconds
         arguments = make_ready(piece, workspace)
         self.goes_on = arguments != piece.arguments
         """Whether it takes up what an earlier start has begun."""
+        commits = [*(earlier.commits if self.goes_on else ()), source_commit()]
+        self._commits = tuple(dict.fromkeys(commit for commit in commits if commit is not None))
         self.log = workspace / "logs" / f"{piece.name}.log"
         """Everything that it has said, in this start and in those before."""
         self._began = self._recorded = time.monotonic()
@@ -99,4 +103,5 @@ class StartedPiece:
 
     def _record(self, *, finished: bool) -> None:
         self._recorded = time.monotonic()
-        write_record(self._workspace, self.piece.name, PieceRecord(self.piece.arguments, self.seconds, finished))
+        record = PieceRecord(self.piece.arguments, self.seconds, finished, self._commits)
+        write_piece_record(self._workspace, self.piece.name, record)

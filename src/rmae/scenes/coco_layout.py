@@ -9,9 +9,6 @@ from rmae.scenes.scene import draw_scene
 from rmae.scenes.scene_set import DRAWING_VERSION, SPLITS, SceneSet, Split
 from rmae.scenes.shapes import SHAPES
 
-GROUND_CATEGORY = len(SHAPES) + 1
-"""Category id of the ground; those of the shapes are 1, 2, ... in the order of `SHAPES`."""
-
 
 def make_scenes(
     out: str | Path,

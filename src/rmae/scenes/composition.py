@@ -7,9 +7,9 @@ from PIL import Image
 
 from rmae.scenes.cut_out_files import CutOutFiles
 from rmae.scenes.light import draw_light
-from rmae.scenes.patches import Patch, Pyramid, draw_patch, make_pyramid
 from rmae.scenes.scene import EMPTY_SHARE, GROUND, MOST_OBJECTS, Scene
 from rmae.scenes.scene_set import Split
+from rmae.scenes.turned_cut_outs import Pyramid, TurnedCutOut, draw_turned, make_pyramid
 
 LEAST_VISIBLE = 0.4
 """Share of its area that a thing shows at least; the rest is covered by later ones or outside the picture."""
@@ -62,11 +62,11 @@ def compose_scene(materials: Materials, generator: np.random.Generator) -> Scene
     is_empty = generator.random() < EMPTY_SHARE
     num_things = 0 if is_empty else int(generator.integers(1, MOST_OBJECTS + 1))
     for class_ in generator.integers(len(materials.things), size=num_things).tolist():
-        patch = _draw_thing(class_, materials, generator)
+        thing = _draw_thing(class_, materials, generator)
         for _ in range(_NUM_TRIES):
-            place = _draw_place(patch, materials.size_hw, generator, margin=_MARGIN)
-            if canvas.has_room(patch, place):
-                canvas.lay(patch, place, class_)
+            place = _draw_place(thing, materials.size_hw, generator, margin=_MARGIN)
+            if canvas.has_room(thing, place):
+                canvas.lay(thing, place, class_)
                 break
     return canvas.finish(generator)
 
@@ -74,8 +74,8 @@ def compose_scene(materials: Materials, generator: np.random.Generator) -> Scene
 def compose_single(class_: int, materials: Materials, generator: np.random.Generator) -> Scene:
     """Compose a scene with one thing of a class, near its middle."""
     canvas = Canvas(draw_ground(materials, generator))
-    patch = _draw_thing(class_, materials, generator)
-    canvas.lay(patch, _draw_place(patch, materials.size_hw, generator, margin=_SINGLE_MARGIN), class_)
+    thing = _draw_thing(class_, materials, generator)
+    canvas.lay(thing, _draw_place(thing, materials.size_hw, generator, margin=_SINGLE_MARGIN), class_)
     return canvas.finish(generator)
 
 
@@ -93,21 +93,21 @@ class Canvas:
         self._visible = np.zeros(0, dtype=np.int64)  # pixels of each thing that can be seen
         self._needed = np.zeros(0)  # pixels of each that must be seen
 
-    def has_room(self, patch: Patch, place: tuple[int, int]) -> bool:
+    def has_room(self, thing: TurnedCutOut, place: tuple[int, int]) -> bool:
         """Whether enough of a thing, and of all that lie there, can be seen if it is laid at a place (left, top)."""
-        window, part = _overlap(patch, place, self._label_map)
-        mask = patch.mask[part]
-        if np.count_nonzero(mask) < _needed(patch):
+        window, part = _overlap(thing, place, self._label_map)
+        mask = thing.mask[part]
+        if np.count_nonzero(mask) < _needed(thing):
             return False
         return bool((self._visible - self._covered(window, mask) >= self._needed).all())
 
-    def lay(self, patch: Patch, place: tuple[int, int], class_: int) -> None:
+    def lay(self, thing: TurnedCutOut, place: tuple[int, int], class_: int) -> None:
         """Lay a thing over everything else."""
-        self._picture.paste(patch.image, place, patch.image)
-        window, part = _overlap(patch, place, self._label_map)
-        mask = patch.mask[part]
+        self._picture.paste(thing.image, place, thing.image)
+        window, part = _overlap(thing, place, self._label_map)
+        mask = thing.mask[part]
         self._visible = np.append(self._visible - self._covered(window, mask), np.count_nonzero(mask))
-        self._needed = np.append(self._needed, _needed(patch))
+        self._needed = np.append(self._needed, _needed(thing))
         self._label_map[window][mask] = len(self._classes)
         self._classes.append(class_)
 
@@ -140,31 +140,31 @@ def draw_ground(materials: Materials, generator: np.random.Generator) -> Image.I
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if generator.random() < 0.5 else crop
 
 
-def _draw_thing(class_: int, materials: Materials, generator: np.random.Generator) -> Patch:
+def _draw_thing(class_: int, materials: Materials, generator: np.random.Generator) -> TurnedCutOut:
     of_class = materials.things[class_]
-    return draw_patch(of_class[generator.integers(len(of_class))], materials.sides, generator)
+    return draw_turned(of_class[generator.integers(len(of_class))], materials.sides, generator)
 
 
 def _draw_place(
-    patch: Patch, size_hw: tuple[int, int], generator: np.random.Generator, *, margin: float
+    thing: TurnedCutOut, size_hw: tuple[int, int], generator: np.random.Generator, *, margin: float
 ) -> tuple[int, int]:
-    """Draw left and top of a patch, whose middle lies off the margins."""
-    (height, width), (h, w) = size_hw, patch.mask.shape
+    """Draw left and top of a thing, whose middle lies off the margins."""
+    (height, width), (h, w) = size_hw, thing.mask.shape
     x, y = generator.uniform(margin, 1 - margin, 2).tolist()
     return round(x * width - w / 2), round(y * height - h / 2)
 
 
-def _needed(patch: Patch) -> float:
+def _needed(thing: TurnedCutOut) -> float:
     """Pixels of a thing that must be seen."""
-    return max(LEAST_VISIBLE * np.count_nonzero(patch.mask), FEWEST_PIXELS)
+    return max(LEAST_VISIBLE * np.count_nonzero(thing.mask), FEWEST_PIXELS)
 
 
 def _overlap(
-    patch: Patch, place: tuple[int, int], label_map: np.ndarray
+    thing: TurnedCutOut, place: tuple[int, int], label_map: np.ndarray
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Which pixels of a scene a patch covers, and which of its own those are."""
+    """Which pixels of a scene a thing covers, and which of its own those are."""
     window, part = [], []
-    for length, start, end in zip(patch.mask.shape, reversed(place), label_map.shape, strict=True):
+    for length, start, end in zip(thing.mask.shape, reversed(place), label_map.shape, strict=True):
         first, last = max(start, 0), max(min(start + length, end), 0)
         window.append(slice(first, last))
         part.append(slice(first - start, last - start))

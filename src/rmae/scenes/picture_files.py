@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from PIL import Image, ImageOps
 
+from rmae.quoting import one_line
 from rmae.scenes.scene_set import Split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -20,6 +21,7 @@ VALIDATION_BOUNDS = (1 / 8, 3 / 8)
 """Between what shares of the files it lies whatever their bytes are."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+_MOST_PIXELS = 80_000_000  # as in training: photographs have less, and files that say more mean harm
 
 Item = TypeVar("Item")
 
@@ -52,7 +54,7 @@ def find_pictures(folder: Path) -> list[Path]:
                 seen.add(real)
                 new.append(name)
         folders[:] = new
-        found += [Path(here, name) for name in names if _is_picture(name)]
+        found += [path for name in names if _is_picture(name) and (path := Path(here, name)).is_file()]  # and no pipe
     return sorted(found)
 
 
@@ -91,6 +93,8 @@ def decode(path: Path, *, smallest_useful: int | None = None) -> tuple[Image.Ima
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(path.read_bytes()), formats=_FORMATS)
             size = image.size
+            if size[0] * size[1] > _MOST_PIXELS:
+                raise ValueError(f"it has {size[0]} x {size[1]} pixels, more than the {_MOST_PIXELS:,} allowed")
             if smallest_useful is not None:
                 image.draft("RGB", (smallest_useful, smallest_useful))
             image.load()
@@ -98,7 +102,7 @@ def decode(path: Path, *, smallest_useful: int | None = None) -> tuple[Image.Ima
     except MemoryError:
         raise
     except Exception as error:  # Pillow has no common base of what a malformed file makes it raise
-        raise UnreadablePicture(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+        raise UnreadablePicture(f"{path} cannot be read ({one_line(f'{type(error).__name__}: {error}')})") from error
 
 
 def split_by_bytes(files: Sequence[tuple[bytes, Item]]) -> dict[Split, tuple[Item, ...]]:

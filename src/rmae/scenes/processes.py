@@ -68,7 +68,8 @@ def _receive(reader: Connection) -> dict[int, Any]:
 
 def _work_on_some(work: Callable[[int], Result], numbers: range, reader: Connection, writer: Connection) -> None:
     reader.close()  # so that writing fails when nobody reads any more
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # terminals send it to every process; the first one ends the others
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # sent to every process; the first one ends the others
     parent = os.getppid()
     results: dict[int, Result] = {}
     try:

@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from rmae.config import RunConfig
-from rmae.models.weights import CHECKPOINTS, newest_checkpoint, read_scalars, read_tensors, write_folder
+from rmae.models.weights import CHECKPOINTS, SCALARS, newest_checkpoint, read_scalars, read_tensors, write_folder
+from rmae.quoting import one_line
+
+_DIGITS = 9  # of an update, in the name of its checkpoint: as many as sort rightly
 
 
 class RunProgress(NamedTuple):
@@ -49,7 +52,7 @@ def save_checkpoint(
 
 
 def _name(update: int) -> str:
-    return f"update_{update:09d}"
+    return f"update_{update:0{_DIGITS}d}"
 
 
 def read_progress(run: Path) -> RunProgress:
@@ -61,8 +64,12 @@ def read_progress(run: Path) -> RunProgress:
     checkpoint = newest_checkpoint(run)
     if checkpoint is None:
         return RunProgress()
-    scalars = read_scalars(checkpoint)
-    return RunProgress(scalars["update"], tuple(scalars["window_sums"]), scalars["window_updates"])
+    match read_scalars(checkpoint):
+        case {"update": int(update), "window_sums": list(sums), "window_updates": int(updates)} if (
+            0 < update < 10**_DIGITS and updates >= 0 and all(isinstance(each, int | float) for each in sums)
+        ):
+            return RunProgress(update, tuple(sums), updates)
+    raise ValueError(f"{checkpoint / SCALARS} does not say how far its run is; delete the checkpoint")
 
 
 def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress) -> None:
@@ -85,13 +92,15 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
         model.load_state_dict(read_tensors(checkpoint, "model."))
     except RuntimeError as error:  # its message goes over several lines
         raise ValueError(
-            f"{checkpoint} is of another model than the one that is to go on: {' '.join(str(error).split())}"
+            f"{checkpoint} is of another model than the one that is to go on: {one_line(error)}"
         ) from error
     counts_steps = isinstance(optimizer, torch.optim.AdamW)
     parameters = dict(model.named_parameters())
     for key, tensor in read_tensors(checkpoint, "optimizer.").items():
-        moment, name = key.split(".", maxsplit=1)
-        parameter = parameters[name]
+        moment, _, name = key.partition(".")
+        parameter = parameters.get(name)
+        if parameter is None or tensor.shape != parameter.shape:
+            raise ValueError(f"{checkpoint} holds {one_line(key)} of an optimiser, which the model has no place for")
         state = optimizer.state[parameter]
         state[moment] = tensor.to(parameter)
         if counts_steps:
@@ -106,4 +115,5 @@ def prune_checkpoints(folder: Path, config: RunConfig) -> None:
     for checkpoint in checkpoints[: -config.keep_newest]:
         update = int(checkpoint.name.removeprefix("update_"))
         if config.keep_every is None or update % config.keep_every:
-            shutil.rmtree(checkpoint)
+            # A kill in the middle of deleting must not leave half a checkpoint under its name.
+            shutil.rmtree(checkpoint.rename(folder / f".{checkpoint.name}.old"))

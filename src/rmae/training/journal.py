@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Set
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ from typing import Self
 from torch import Tensor
 
 from rmae.data.skips import Skipped
+from rmae.data.worker_pool import WorkerDiedError
 from rmae.interruption import StopSignal, TrainingStopped
 from rmae.training.checkpoint import RunProgress
 from rmae.training.learner import Learner
@@ -21,6 +22,8 @@ from rmae.training.progress_line import ProgressLine
 
 class Journal:
     """Logs, shows and saves a run, and stops it on a signal, while it is entered.
+
+    Where a process that makes batches dies, what one process alone has trained is saved; several keep what they saved.
 
     Args:
         learner: What is trained.
@@ -50,6 +53,7 @@ class Journal:
         self._num_updates, self._batch_size, self._num_samples = num_updates, batch_size, num_samples
         self._absent = absent
         progress, ranks = learner.progress, learner.ranks
+        self._done = self._saved = progress.update
         if progress.update > num_updates:
             raise ValueError(
                 f"the run in {learner.folder.path} is at update {progress.update} already; it cannot be made "
@@ -60,13 +64,13 @@ class Journal:
         self._news = News(learner.folder, ranks, num_images=num_images, max_bad_share=max_bad_share)
         self._line = ProgressLine(num_updates, progress.update, batch_size, shown=ranks.is_first)
         self._stop = StopSignal()
+        self._is_between_updates = True
 
     def __enter__(self) -> Self:
         learner = self._learner
         with ExitStack() as opened:
             opened.enter_context(self._stop)
             self._log = MetricLog(learner.folder, learner.first_update, writes=learner.ranks.is_first)
-            opened.enter_context(closing(self._log))
             opened.enter_context(self._line)
             self._open = opened.pop_all()
         return self
@@ -74,7 +78,13 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._open.__exit__(kind, error, traceback)
+        try:
+            # Batches are asked for between updates, so the state is whole; the other processes of a run are in a step.
+            is_whole = self._is_between_updates and self._learner.ranks.is_alone
+            if isinstance(error, WorkerDiedError) and is_whole and self._done > self._saved:
+                self._save()
+        finally:
+            self._open.__exit__(kind, error, traceback)
 
     def print(self, text: str) -> None:
         """Print a line above the progress."""
@@ -98,6 +108,7 @@ class Journal:
             TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
         """
         self._window.add(values)
+        self._done = done
         self._line.advance()
         learner, is_last = self._learner, done == self._num_updates
         logs = done % learner.run.log_every == 0 or is_last
@@ -109,8 +120,7 @@ class Journal:
             learner.ranks.first_does(partial(self._log.add, metrics.line()))
             self._line.show(metrics)
         if saves or stopped_by is not None:
-            learner.stop_if_not_finite()
-            learner.save(RunProgress(done, *self._window.state()))
+            self._save()
         if stopped_by is not None:  # after the last update, too: what follows, other seeds say, may take long
             raise TrainingStopped(f"stopped by {stopped_by.name} after update {done} of {self._num_updates}")
 
@@ -124,10 +134,17 @@ class Journal:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Do not count a time, in which the model is evaluated say, as time of training."""
+        """Do not count a time as time of training: that in which a model is evaluated, its update not closed yet."""
         start = time.perf_counter()
+        self._is_between_updates = False
         yield
+        self._is_between_updates = True
         self._window.leave_out(time.perf_counter() - start)
+
+    def _save(self) -> None:
+        self._learner.stop_if_not_finite()
+        self._learner.save(RunProgress(self._done, *self._window.state()))
+        self._saved = self._done
 
     def _read_metrics(self, update: int, lr: float) -> Metrics:
         """The metrics since the last log step; the next window begins."""

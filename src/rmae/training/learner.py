@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rmae.config import OptimizerConfig, RunConfig
 from rmae.data.order import BatchOrder
+from rmae.models.weights import newest_checkpoint
 from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progress, restore_checkpoint, save_checkpoint
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.ranks import Ranks
@@ -142,11 +143,23 @@ class Learner:
         )
 
     def save(self, progress: RunProgress) -> Path:
-        """Write a checkpoint, and delete those that are not to be kept; returns its folder."""
+        """Write a checkpoint, and delete those that are not to be kept; returns its folder.
+
+        Raises:
+            OSError: It cannot be written; the last one is as it was.
+        """
 
         def write() -> Path:
             checkpoints = self.folder.checkpoints
-            checkpoint = save_checkpoint(checkpoints, self._model, self._optimizer, progress, self._kept)
+            try:
+                checkpoint = save_checkpoint(checkpoints, self._model, self._optimizer, progress, self._kept)
+            except OSError as error:
+                last = newest_checkpoint(self.folder.path)
+                kept = "there is none yet" if last is None else f"the last one, {last}, is whole"
+                raise OSError(
+                    f"the checkpoint of update {progress.update} cannot be written in {checkpoints} ({error}); {kept}: "
+                    "make room on the disk, then go on with --resume"
+                ) from error
             prune_checkpoints(checkpoints, self.run)
             return checkpoint
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rmae.files import write_atomically
+from rmae.files import naming, write_atomically
+from rmae.models.weights.records import parse_metrics
+from rmae.quoting import one_line
 from rmae.training.run_folder import RunFolder
 
 
@@ -43,10 +45,18 @@ class Metrics(NamedTuple):
 
 
 def read_metrics(path: Path) -> list[dict[str, float | None]]:
-    """Read the lines of a `metrics.jsonl`; none if it does not exist. A last line cut short by a kill is left out."""
+    """Read the lines of a `metrics.jsonl`; none if it does not exist. A last line cut short by a kill is left out.
+
+    Raises:
+        ValueError: A line is no object with an `update` and numbers.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    try:
+        return [parse_metrics(line) for line in lines]
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold the metrics of a run ({one_line(error)})") from error
 
 
 class MetricWindow:
@@ -109,25 +119,22 @@ class MetricLog:
         self._writes = writes
         if not writes:
             return
-        from torch.utils.tensorboard import SummaryWriter
+        from rmae.training.event_file import EventFile  # only where it is needed: it takes a moment to import
 
         kept = [line for line in read_metrics(folder.metrics) if (line["update"] or 0) <= update]
         write_atomically(folder.metrics, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = folder.metrics.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder.tensorboard), purge_step=update + 1)
+        self._path = folder.metrics
+        self._board = EventFile(folder.tensorboard, first_step=update + 1)
 
     def add(self, line: Mapping[str, float | None]) -> None:
-        """Write one line, with what happened at its `update`."""
+        """Write one line, with what happened at its `update`.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         if not self._writes:
             return
-        self._file.write(json.dumps(dict(line)) + "\n")
-        self._file.flush()
-        for name, value in line.items():
-            if value is not None and name != "update":
-                self._board.add_scalar(name, value, line["update"])
-
-    def close(self) -> None:
-        """Write out what is buffered."""
-        if self._writes:
-            self._file.close()
-            self._board.close()
+        with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(line)) + "\n")
+        scalars = {name: value for name, value in line.items() if value is not None and name != "update"}
+        self._board.add(int(line["update"] or 0), scalars)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import _get_default_store
 
 from rmae.config import RunConfig
-from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere
+from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere, end_in_peace
 from rmae.training.devices import build_fabric
 from rmae.training.failures import FailureBoard, is_broken_connection
 from rmae.training.launch import Launch
@@ -170,9 +170,11 @@ def open_ranks(run: RunConfig, launch: Launch | None = None) -> Iterator[Ranks]:
             # Of a kernel with one channel in, whose strides can be counted in two ways.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             yield ranks
+        ranks.gather(None)  # until all are done, which each may learn only while the others still listen to it
         board.stop_watching()
         ranks.gather(None)  # nobody looks at the board any more: the first process may take it away
     except BaseException as error:
+        end_in_peace()  # a launcher sends it to those that are left, which have yet to say why they end
         explained = board.explain(error)
         board.leave()
         board.stop_watching()

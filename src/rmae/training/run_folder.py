@@ -1,15 +1,16 @@
 """The folder of a run: what stands where, and when an old one may be gone on with."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rmae.config import PretrainConfig
 from rmae.config_json import config_from_json, config_to_json
+from rmae.data.image_names import write_names
 from rmae.data.image_set import ImageSet
-from rmae.files import write_atomically
+from rmae.files import read_json, write_json
 from rmae.models.weights import CHECKPOINTS
+from rmae.quoting import one_line, quoted
 
 FORMAT_VERSION = 1
 """Version of the folders written here; another one is refused."""
@@ -33,6 +34,11 @@ class RunFolder:
     def config(self) -> Path:
         """The run's configuration and where its data are."""
         return self.path / "config.json"
+
+    @property
+    def image_names(self) -> Path:
+        """One JSON string a line for every image of the folder that the run trains on."""
+        return self.path / "images.jsonl"
 
     @property
     def metrics(self) -> Path:
@@ -83,7 +89,8 @@ class SavedRun(NamedTuple):
 
 def refuse_used_folder(path: Path) -> None:
     """Raise a ValueError if there is something in the folder of a new run already."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    half_written = f".{RunFolder(path).config.name}.partial"  # by a start that was killed before this was a run
+    if path.exists() and (not path.is_dir() or any(entry.name != half_written for entry in path.iterdir())):
         raise ValueError(
             f"the run folder {path} is not empty; choose another one (--out), or go on with the run in it (--resume)"
         )
@@ -116,7 +123,9 @@ def _save_run(folder: RunFolder, config: PretrainConfig, data: str | None, image
         "images": images.fingerprint(),
         "config": config_to_json(config),
     }
-    write_atomically(folder.config, json.dumps(saved, indent=2) + "\n")
+    write_json(folder.config, saved)
+    if data is not None and not folder.image_names.exists():
+        write_names(folder.image_names, images)
 
 
 def read_run(path: Path) -> SavedRun:
@@ -127,19 +136,31 @@ def read_run(path: Path) -> SavedRun:
     """
     file = RunFolder(path).config
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = read_json(file)
         if saved["format"] != "run":
-            raise ValueError(f"it is a {saved['format']}")
+            raise ValueError(f"it is a {one_line(saved['format'], longest=60)}")
         version = saved["version"]
     except FileNotFoundError:
         raise ValueError(f"there is no run in {path}: {file.name} is missing") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} does not describe a run ({error})") from error
+        raise ValueError(f"{file} does not describe a run ({one_line(error)})") from error
     if version != FORMAT_VERSION:
-        raise ValueError(f"{path} is a run of format version {version}; this rmae reads version {FORMAT_VERSION}")
-    if not {"config", "data", "images"} <= saved.keys():
-        raise ValueError(f"{file} does not describe a run (it lacks config, data or images)")
-    return SavedRun(saved["config"], saved["data"], saved["images"], file)
+        raise ValueError(
+            f"{path} is a run of format version {quoted(version)}; this rmae reads version {FORMAT_VERSION}"
+        )
+    match saved:
+        case {"config": dict(settings), "data": str() | None as data, "images": str(images)}:
+            return SavedRun(settings, data, images, file)
+    raise ValueError(f"{file} does not describe a run (it lacks config, data or images)")
+
+
+def check_images(saved: SavedRun, images: ImageSet) -> None:
+    """Raise a ValueError where a run was trained on other images than these."""
+    if saved.images != images.fingerprint():
+        raise ValueError(
+            f"the run in {saved.file.parent} was trained on other images ({one_line(saved.images)}) than those there "
+            f"now ({images.fingerprint()}); bring the same files back, or start a new run"
+        )
 
 
 def resume_run(path: Path, config: PretrainConfig, data: str | None, images: ImageSet) -> RunFolder:
@@ -151,12 +172,11 @@ def resume_run(path: Path, config: PretrainConfig, data: str | None, images: Ima
     saved = read_run(path)
     for knob, (was, wanted) in differences(saved.settings, config_to_json(config)).items():
         if knob not in _MAY_CHANGE:
-            raise ValueError(f"the run in {path} has {knob} {was}, not {wanted}; a resumed run cannot change it")
-    if saved.images != images.fingerprint():
-        raise ValueError(
-            f"the run in {path} was trained on other images ({saved.images}) than those there now "
-            f"({images.fingerprint()}); bring the same files back, or start a new run"
-        )
+            raise ValueError(
+                f"the run in {path} has {one_line(knob)} {one_line(was)}, not {one_line(wanted)}; a resumed run cannot "
+                "change it"
+            )
+    check_images(saved, images)
     folder = RunFolder(path)
     _save_run(folder, config, data, images)
     return folder

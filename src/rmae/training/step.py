@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from rmae.config import LossConfig
 from rmae.models.losses import Losses, pretrain_losses
 from rmae.ops.bits import unpack_bits
+from rmae.ops.normalisation import Normalise
 
 
 class ModelInput(NamedTuple):
@@ -33,17 +33,13 @@ class PretrainStep(nn.Module):
         pixel_std: Standard deviation of each channel, full scale = 1.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
-
     def __init__(
         self, model: nn.Module, loss: LossConfig, *, pixel_mean: tuple[float, ...], pixel_std: tuple[float, ...]
     ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
+        self.normalise = Normalise(pixel_mean, pixel_std)
 
     def forward(
         self, images: Tensor, regions: Tensor | None, ids_shuffle: Tensor, region_ids_shuffle: Tensor | None
@@ -65,9 +61,8 @@ class PretrainStep(nn.Module):
         self, images: Tensor, regions: Tensor | None, ids_shuffle: Tensor, region_ids_shuffle: Tensor | None
     ) -> ModelInput:
         """Normalise images and unpack regions; the arguments are those of `forward`."""
-        scaled = images.to(self.pixel_mean.dtype) / torch.iinfo(images.dtype).max
         return ModelInput(
-            (scaled - self.pixel_mean) / self.pixel_std,
+            self.normalise(images),
             None if regions is None else unpack_bits(regions, images.shape[-1]),
             ids_shuffle.long(),
             None if region_ids_shuffle is None else region_ids_shuffle.long(),

@@ -9,7 +9,7 @@ from rmae.regions.placed_mask import PlacedMask
 from rmae.visual.evaluation_report import ExampleFigure
 from rmae.visual.label_map_pictures import class_colours
 from rmae.visual.lettering import letter
-from rmae.visual.pictures import show_stored
+from rmae.visual.pictures import nearest_edge, show_stored
 from rmae.visual.region_pictures import shown_size
 
 _TINT = 0.42  # share of an object's colour inside its mask
@@ -101,8 +101,8 @@ def _tint(drawn: np.ndarray, mask: PlacedMask, colour: tuple[int, int, int]) -> 
 def _frame(
     drawn: np.ndarray, box: tuple[float, float, float, float], scale: tuple[float, float], colour: tuple[int, int, int]
 ) -> None:
-    top, bottom = (_inside(edge * scale[0], drawn.shape[0]) for edge in (box[1], box[3]))
-    left, right = (_inside(edge * scale[1], drawn.shape[1]) for edge in (box[0], box[2]))
+    top, bottom = (nearest_edge(edge * scale[0], drawn.shape[0]) for edge in (box[1], box[3]))
+    left, right = (nearest_edge(edge * scale[1], drawn.shape[1]) for edge in (box[0], box[2]))
     drawn[top : top + _FRAME, left:right] = colour
     drawn[max(top, bottom - _FRAME) : bottom, left:right] = colour
     drawn[top:bottom, left : left + _FRAME] = colour
@@ -121,10 +121,6 @@ def _tag(drawn: np.ndarray, each: DrawnObject, scale: tuple[float, float], colou
     tag[:] = colour
     tag[:, 3 : 3 + width] = written[:, :width]
     tag = tag[: drawn.shape[0], : drawn.shape[1]]
-    top = min(_inside(each.box_xyxy[1] * scale[0], drawn.shape[0]), drawn.shape[0] - tag.shape[0])
-    left = min(_inside(each.box_xyxy[0] * scale[1], drawn.shape[1]), drawn.shape[1] - tag.shape[1])
+    top = min(nearest_edge(each.box_xyxy[1] * scale[0], drawn.shape[0]), drawn.shape[0] - tag.shape[0])
+    left = min(nearest_edge(each.box_xyxy[0] * scale[1], drawn.shape[1]), drawn.shape[1] - tag.shape[1])
     drawn[top : top + tag.shape[0], left : left + tag.shape[1]] = tag
-
-
-def _inside(place: float, size: int) -> int:
-    return min(max(0, round(place)), size)

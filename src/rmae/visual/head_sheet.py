@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
+from rmae.visual.figure_words import rough_percent
 from rmae.visual.heat_maps import draw_heat_map
 from rmae.visual.lettering import letter
-from rmae.visual.region_statistics import percent
 
 _TILE_SIDE = 240  # pixels of the longer side of the picture in a tile
 _LETTERS = 14  # pixels
@@ -31,7 +31,7 @@ def draw_heads(values: np.ndarray, image: np.ndarray, *, query: tuple[int, int])
     width = max(photo.shape[1], _LEAST_WIDTH)
     tiles = []
     for number, of_head in enumerate(values):
-        words = f"head {number}: up to {percent(float(of_head.max()))}"
+        words = f"head {number}: up to {rough_percent(float(of_head.max()))}"
         label = letter(words, width=width, size=_LETTERS, colour=_INK, ground=_GROUND)
         tile = np.empty((photo.shape[0] + len(label), width, 3), np.uint8)
         tile[:] = _GROUND

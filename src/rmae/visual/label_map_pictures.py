@@ -8,7 +8,7 @@ from PIL import Image
 from rmae.visual.evaluation_report import ExampleFigure
 from rmae.visual.pictures import css_colour, show_stored
 from rmae.visual.region_colours import REGION_COLOURS
-from rmae.visual.region_pictures import BORDER_COLOUR, shown_size
+from rmae.visual.region_pictures import BORDER_COLOUR, label_borders, shown_size
 
 _FLATNESS = 0.72  # share of a class's colour; the rest is the picture, in grey
 _DIMMED = 0.35  # brightness of what has no class
@@ -61,7 +61,7 @@ def draw_classes(photo: np.ndarray, labels: np.ndarray) -> np.ndarray:
     colours = np.array(class_colours(max(1, int(labels.max()) + 1)), np.float32)[np.maximum(labels, 0)]  # (H, W, 3)
     has_class = (labels >= 0)[..., None]
     drawn = np.rint(np.where(has_class, _FLATNESS * colours + (1 - _FLATNESS) * grey, _DIMMED * grey))
-    drawn[_borders(np.maximum(labels, -1))] = BORDER_COLOUR
+    drawn[label_borders(np.maximum(labels, -1))] = BORDER_COLOUR
     return drawn.astype(np.uint8)
 
 
@@ -117,14 +117,6 @@ def _resize_labels(labels: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     height, width = size_hw
     picture = Image.fromarray(labels.astype(np.int32))
     return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
-
-
-def _borders(labels: np.ndarray) -> np.ndarray:
-    """The pixels (H, W) whose right or lower neighbour has another label."""
-    borders = np.zeros(labels.shape, bool)
-    borders[:-1] |= labels[:-1] != labels[1:]
-    borders[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    return borders
 
 
 def _as_seen(colours: np.ndarray) -> np.ndarray:

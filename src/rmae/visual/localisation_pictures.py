@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rmae.visual.evaluation_report import ExampleFigure
+from rmae.visual.figure_words import rough_percent
 from rmae.visual.heat_maps import draw_heat_map, mark_block, spread_evenly
 from rmae.visual.outlines import draw_outline
 from rmae.visual.pictures import show_stored
-from rmae.visual.region_statistics import percent
 
 _LONGER_SIDE = 256  # of a shown picture in pixels: a page has many
 
@@ -46,7 +46,7 @@ def localisation_figures(
     shown, shown_mask = show_stored(image, size_hw), spread_evenly(mask, size_hw)
     grid = (maps[0].values.shape[0], maps[0].values.shape[1])
     picture = mark_block(draw_outline(shown, shown_mask), query, grid)
-    figures = [ExampleFigure(picture, "Object", f"{percent(float(mask.mean()))} of the picture")]
+    figures = [ExampleFigure(picture, "Object", f"{rough_percent(float(mask.mean()))} of the picture")]
     for each in maps:
         heat = draw_heat_map(each.values, shown, limits=_limits(each.values, query))
         drawn = mark_block(draw_outline(heat, shown_mask), query, grid)

@@ -7,6 +7,7 @@ import numpy as np
 from rmae.regions.placed_mask import cut_out
 from rmae.visual.label_map_pictures import class_colours
 from rmae.visual.outlines import grow
+from rmae.visual.pictures import nearest_edge
 from rmae.visual.region_colours import REGION_COLOURS
 
 Colour = tuple[int, int, int]
@@ -119,8 +120,8 @@ def _draw_mask(drawn: np.ndarray, mask: np.ndarray, colour: Colour, width: int) 
 def _draw_click(drawn: np.ndarray, point: tuple[float, float], radius: float, *, is_positive: bool) -> None:
     rim = radius / 5
     reach = radius + 2 * rim + 1
-    top, bottom = (_inside(point[1] + way * reach, drawn.shape[0]) for way in (-1, 1))
-    left, right = (_inside(point[0] + way * reach, drawn.shape[1]) for way in (-1, 1))
+    top, bottom = (nearest_edge(point[1] + way * reach, drawn.shape[0]) for way in (-1, 1))
+    left, right = (nearest_edge(point[0] + way * reach, drawn.shape[1]) for way in (-1, 1))
     down, across = np.mgrid[top:bottom, left:right] + 0.5
     down, across = down - point[1], across - point[0]  # from the point, in pixels
     distance = np.hypot(down, across)
@@ -140,7 +141,3 @@ def _paint(window: np.ndarray, distance: np.ndarray, colour: Colour) -> None:
     """Paint where a distance (h, w) in pixels is below 0, with a soft edge."""
     share = np.clip(0.5 - distance, 0, 1)[..., None]
     window += share * (np.array(colour) - window)
-
-
-def _inside(place: float, size: int) -> int:
-    return min(max(0, round(place)), size)

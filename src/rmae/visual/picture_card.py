@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from rmae.visual.figure_words import DASH, percent
 from rmae.visual.page import figure
 from rmae.visual.pictures import (
     HIDDEN_COLOUR,
@@ -97,7 +98,7 @@ def _image_figures(completion: PictureCompletion) -> str:
     name = completion.name
     photo = enlarge(to_display(completion.image))
     visible = hide_patches(photo, completion.hidden, completion.grid)
-    share = _visible_percent(completion.hidden)
+    share = percent(1 - completion.hidden.mean(), digits=0)
     figures = [
         figure(
             photo, alt=f"{name}: the picture", title="Picture", caption="As it is; the model did not see all of it."
@@ -119,7 +120,7 @@ def _image_figures(completion: PictureCompletion) -> str:
 def _region_figures(completion: PictureCompletion, region: RegionCompletion, number: int) -> str:
     true = draw_region(region.true)
     visible = hide_patches(true, completion.region_hidden, completion.grid)
-    share = _visible_percent(completion.region_hidden)
+    share = percent(1 - completion.region_hidden.mean(), digits=0)
     alt = f"{completion.name}, region {number}"
     return (
         f'<section class="region"><h4>Region {number} {_score(region)}</h4>\n<div class="maps">\n'
@@ -132,13 +133,9 @@ def _region_figures(completion: PictureCompletion, region: RegionCompletion, num
 
 def _score(region: RegionCompletion) -> str:
     if not math.isfinite(region.iou_hidden):
-        return "<span>IoU \N{EN DASH} (no pixel of it was hidden)</span>"
+        return f"<span>IoU {DASH} (no pixel of it was hidden)</span>"
     bar = (
         f'<span class="bar" aria-hidden="true"><i style="width: {region.iou_hidden:.1%}"></i>'
         f'<b style="left: {region.baseline_hidden:.1%}"></b></span>'
     )
     return f"<span>IoU {region.iou_hidden:.2f} (baseline {region.baseline_hidden:.2f})</span>{bar}"
-
-
-def _visible_percent(hidden: np.ndarray) -> str:
-    return f"{100 * (1 - hidden.mean()):.0f}\N{NO-BREAK SPACE}%"

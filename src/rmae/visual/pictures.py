@@ -162,6 +162,19 @@ def css_colour(colour: tuple[int, int, int]) -> str:
     return "#" + bytes(colour).hex()
 
 
+def nearest_edge(place: float, size: int) -> int:
+    """The edge of pixels next to a place along a picture's side, in the picture.
+
+    Args:
+        place: In pixels; may lie outside the picture.
+        size: Length of that side in pixels.
+
+    Returns:
+        From 0, before the first pixel, to `size`, behind the last one.
+    """
+    return min(max(0, round(place)), size)
+
+
 def _resize_channel(channel: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     height, width = size_hw
     picture = Image.fromarray(channel if channel.dtype == np.uint8 else channel.astype(np.float32))

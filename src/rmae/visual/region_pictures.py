@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image
 
 from rmae.regions.source import NO_REGION
+from rmae.visual.figure_words import rough_percent
 from rmae.visual.pictures import show_stored
 from rmae.visual.region_colours import REGION_COLOURS, colour_regions
-from rmae.visual.region_statistics import percent, region_areas
+from rmae.visual.region_statistics import region_areas
 
 BORDER_COLOUR = (255, 255, 255)
 """The line between regions, and between a region and what belongs to none."""
@@ -107,8 +108,23 @@ def draw_label_map(photo: np.ndarray, label_map: np.ndarray) -> np.ndarray:
     colours = np.array(REGION_COLOURS, np.float32)[numbers]  # (H, W, 3), of no meaning outside regions
     inside = (numbers != NO_REGION)[..., None]
     drawn = np.rint(np.where(inside, _FLATNESS * colours + (1 - _FLATNESS) * grey, _DIMMED * grey)).astype(np.uint8)
-    drawn[_borders(np.maximum(label_map, NO_REGION))] = BORDER_COLOUR
+    drawn[label_borders(np.maximum(label_map, NO_REGION))] = BORDER_COLOUR
     return drawn
+
+
+def label_borders(labels: np.ndarray) -> np.ndarray:
+    """Find the pixels whose right or lower neighbour has another label.
+
+    Args:
+        labels: Shape (H, W), integer.
+
+    Returns:
+        Shape (H, W) bool.
+    """
+    borders = np.zeros(labels.shape, bool)
+    borders[:-1] |= labels[:-1] != labels[1:]
+    borders[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    return borders
 
 
 def stack_by_size(label_maps: np.ndarray) -> np.ndarray:
@@ -137,8 +153,10 @@ def _in_words(label_maps: np.ndarray) -> str:
     areas = region_areas(label_maps)
     if areas.size == 0:
         return "no region"
-    covered = percent(float((label_maps >= 0).any(axis=0).mean()))
-    count = "1 region" if areas.size == 1 else f"{areas.size:,} regions, median {percent(float(np.median(areas)))}"
+    covered = rough_percent(float((label_maps >= 0).any(axis=0).mean()))
+    count = (
+        "1 region" if areas.size == 1 else f"{areas.size:,} regions, median {rough_percent(float(np.median(areas)))}"
+    )
     return f"{count}\n{covered} covered"
 
 
@@ -147,11 +165,3 @@ def _resize_labels(label_maps: np.ndarray, size_hw: tuple[int, int]) -> np.ndarr
     height, width = size_hw
     pictures = [Image.fromarray(label_map.astype(np.int32, copy=False)) for label_map in label_maps]
     return np.stack([np.asarray(picture.resize((width, height), Image.Resampling.NEAREST)) for picture in pictures])
-
-
-def _borders(labels: np.ndarray) -> np.ndarray:
-    """The pixels (H, W) whose right or lower neighbour carries another label."""
-    borders = np.zeros(labels.shape, bool)
-    borders[:-1] |= labels[:-1] != labels[1:]
-    borders[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    return borders

@@ -5,6 +5,8 @@ from enum import Enum
 
 import numpy as np
 
+from rmae.visual.figure_words import rough_percent
+
 PATCH_SHARE = (16 / 224) ** 2
 """Share of a picture that one patch of 16 pixels covers at 224 pixels a side, about 0.5 %."""
 _WHOLE_PICTURE = 0.99  # share from which a region counts as the whole picture
@@ -84,8 +86,8 @@ def key_figures(statistics: RegionStatistics) -> list[tuple[str, str, str]]:
         figures.append(("Regions an image", f"{middle:,.1f}".removesuffix(".0"), note))
     if areas.size:
         low, middle, high = np.percentile(areas, [5, 50, 95])
-        note = f"of its picture, median; {_spread(percent(low), percent(high))}"
-        figures.append(("Area of a region", percent(middle), note))
+        note = f"of its picture, median; {_spread(rough_percent(low), rough_percent(high))}"
+        figures.append(("Area of a region", rough_percent(middle), note))
     if statistics.bytes_per_image is not None:
         figures.append(("Stored", f"{statistics.bytes_per_image / 1000:,.1f} kB", "regions of one image, mean"))
     return figures
@@ -93,7 +95,7 @@ def key_figures(statistics: RegionStatistics) -> list[tuple[str, str, str]]:
 
 def _spread(low: str, high: str) -> str:
     """Where most values lie, between the lowest and the highest twentieth."""
-    return f"{percent(0.9)} alike" if low == high else f"{percent(0.9)} between {low} and {high}"
+    return f"{rough_percent(0.9)} alike" if low == high else f"{rough_percent(0.9)} between {low} and {high}"
 
 
 def warnings_in_words(statistics: RegionStatistics) -> list[str]:
@@ -118,16 +120,4 @@ def _consequence(fault: Fault) -> str:
         case Fault.WHOLE_PICTURE:
             return ", which says nothing about what is where in it"
         case Fault.TINY:
-            return f" (16 pixels a side at 224, {percent(PATCH_SHARE)} of the picture): too small to have a shape"
-
-
-def percent(share: float) -> str:
-    """Write a share in [0, 1] as a percentage of about two digits; only a whole is 100 %."""
-    value = 100 * share
-    if 0 < value < 0.001:
-        digits = "<0.001"
-    elif 99.5 <= value < 100:
-        digits = ">99"
-    else:
-        digits = f"{value:.0f}" if value >= 9.5 else f"{value:.2g}"
-    return digits + "\N{NO-BREAK SPACE}%"
+            return f" (16 pixels a side at 224, {rough_percent(PATCH_SHARE)} of the picture): too small to have a shape"

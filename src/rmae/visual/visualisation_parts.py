@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rmae.visual.figure_words import DASH, rough_percent
 from rmae.visual.head_sheet import draw_heads
 from rmae.visual.heat_maps import draw_heat_map, spread_evenly
 from rmae.visual.picture_card import region_legend
-from rmae.visual.region_statistics import percent
 from rmae.visual.squeezed_pictures import draw_squeezed_region, highlight_region, show_squeezed, show_visible
 from rmae.visual.visualisation_page import Column, Part, Strip, View, heat_legend
 
-_DASH = "\N{EN DASH}"
 _ROUNDING = 1e-6  # of sums of shares
 
 
@@ -112,9 +111,9 @@ def reconstruction_part(photo: View, found: Sequence[Reconstruction], folder: st
                 )
                 shown.append(each.hidden)
             name = f"{folder}/reconstruction-{_in_name(ratio)}-{each.author.key}.png"
-            caption = f"error {percent(each.error)}, flat guess {percent(each.baseline)}"
+            caption = f"error {rough_percent(each.error)}, flat guess {rough_percent(each.baseline)}"
             views.append(View(name, show_squeezed(each.guess, size_hw), each.author.name, caption))
-        columns.append(Column(f"{percent(ratio)} hidden", tuple(views)))
+        columns.append(Column(f"{rough_percent(ratio)} hidden", tuple(views)))
     return Part("Reconstructions", (Strip(tuple(columns)),))
 
 
@@ -138,7 +137,7 @@ def region_part(photo: View, regions: np.ndarray, found: Sequence[RegionGuess], 
             f"{prefix}.png",
             highlight_region(photo.image, region),
             "The region",
-            f"{percent(float(region.mean()))} of the picture",
+            f"{rough_percent(float(region.mean()))} of the picture",
         )
         of_region = [each for each in found if each.number == number]
         columns = [Column("", (whole,))]
@@ -154,7 +153,7 @@ def region_part(photo: View, regions: np.ndarray, found: Sequence[RegionGuess], 
                 name = f"{prefix}-completed-{_in_name(ratio)}-{each.author.key}.png"
                 drawn = draw_squeezed_region(each.probability, size_hw)
                 views.append(View(name, drawn, each.author.name, _iou_in_words(each)))
-            columns.append(Column(f"{percent(ratio)} hidden", tuple(views)))
+            columns.append(Column(f"{rough_percent(ratio)} hidden", tuple(views)))
         strips.append(Strip(tuple(columns), heading=f"Region {number + 1}"))
     return Part("Regions", tuple(strips), legend_html=region_legend())
 
@@ -192,7 +191,7 @@ def feature_part(photo: View, found: Sequence[Features], folder: str) -> Part:
     for each in found:
         drawn = spread_evenly(each.colours, _size(photo))
         rows, across = each.colours.shape[:2]
-        caption = f"{across} \N{MULTIPLICATION SIGN} {rows} patches\n{percent(each.share)} of the variance"
+        caption = f"{across} \N{MULTIPLICATION SIGN} {rows} patches\n{rough_percent(each.share)} of the variance"
         columns.append(
             Column("", (View(f"{folder}/features-{each.author.key}.png", drawn, each.author.name, caption),))
         )
@@ -221,12 +220,12 @@ def _visible_share(guess: RegionGuess) -> str:
     seen = guess.region & ~spread_evenly(guess.hidden, size_hw)
     if not seen.any():
         return "nothing of the region"
-    return f"{percent(seen.sum() / guess.region.sum())} of the region"
+    return f"{rough_percent(seen.sum() / guess.region.sum())} of the region"
 
 
 def _iou_in_words(guess: RegionGuess) -> str:
     if math.isnan(guess.iou):
-        return f"IoU {_DASH} (nothing of it is hidden)"
+        return f"IoU {DASH} (nothing of it is hidden)"
     return f"IoU {guess.iou:.2f}, baseline {guess.baseline:.2f}"
 
 
@@ -236,7 +235,7 @@ def _attention_in_words(attention: Attention) -> str:
     half = int(np.searchsorted(shares.cumsum(), shares.sum() * (0.5 - _ROUNDING))) + 1
     lines = [f"half on {half} of {shares.size} patches"]
     if attention.class_share is not None:
-        lines.append(f"class token {percent(attention.class_share)}")
+        lines.append(f"class token {rough_percent(attention.class_share)}")
     if attention.register_share:
-        lines.append(f"registers {percent(attention.register_share)}")
+        lines.append(f"registers {rough_percent(attention.register_share)}")
     return "\n".join(lines)

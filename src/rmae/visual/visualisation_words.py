@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from rmae.visual.region_statistics import percent
+from rmae.visual.figure_words import decimal, percent, rough_percent
 from rmae.visual.visualisation_page import Hint
 from rmae.visual.visualisation_parts import Reconstruction, RegionGuess
 
-_DASH = "\N{EN DASH}"
 FIGURE_COLUMNS = ("", "error on hidden patches", "flat guess", "region IoU", "baseline")
 """Head of the table of figures."""
 
@@ -55,11 +54,11 @@ def figure_rows(means: Sequence[dict[str, float | str | None]]) -> list[tuple[st
     """The same as cells of a table with the head `FIGURE_COLUMNS`."""
     return [
         (
-            f"{row['model']}, {percent(float(row['hidden'] or 0))} hidden",
-            _in_percent(row["error"]),
-            _in_percent(row["flat_guess"]),
-            _in_digits(row["region_iou"]),
-            _in_digits(row["baseline"]),
+            f"{row['model']}, {rough_percent(float(row['hidden'] or 0))} hidden",
+            percent(_known(row["error"])),
+            percent(_known(row["flat_guess"])),
+            decimal(_known(row["region_iou"])),
+            decimal(_known(row["baseline"])),
         )
         for row in means
     ]
@@ -132,12 +131,8 @@ def feature_hint() -> Hint:
     )
 
 
-def _in_percent(value: float | str | None) -> str:
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if isinstance(value, float) else _DASH
-
-
-def _in_digits(value: float | str | None) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else _DASH
+def _known(value: float | str | None) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def _list(words: Sequence[str]) -> str:

@@ -1,47 +1,19 @@
 import json
-import os
-import signal
 
 import pytest
 import torch
 
-from rmae.data.loader import to_device
 from rmae.evaluation.classification import finetune, judge
 from rmae.evaluation.classification.data import list_classes
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
 from rmae.training.finite import NonFiniteError
 from rmae.training.metrics import read_metrics
+from stopped_runs import assert_identical, losses, stop_at_batch
 
 
 def state(folder):
     return read_tensors(newest_checkpoint(folder.path))
-
-
-def assert_identical(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
-
-
-def losses(folder):
-    return [{k: v for k, v in line.items() if k != "images_per_s"} for line in read_metrics(folder.metrics)]
-
-
-class StopAfter:
-    """Sends this process a signal when the loop asks for a certain batch."""
-
-    def __init__(self, monkeypatch, num_batches):
-        self.left = num_batches
-
-        def counted(batches, device):
-            for batch in to_device(batches, device):
-                self.left -= 1
-                if self.left == 0:
-                    os.kill(os.getpid(), signal.SIGTERM)
-                yield batch
-
-        monkeypatch.setattr(finetune, "to_device", counted)
 
 
 def test_colours_are_learned(finetune_config, change, run):
@@ -82,7 +54,7 @@ def test_stopping_and_resuming_is_bit_identical(finetune_config, change, run, mo
     scores, whole = run(finetune, config, "whole")
 
     with monkeypatch.context() as patch:
-        StopAfter(patch, stop_after * accumulate)
+        stop_at_batch(patch, finetune, stop_after * accumulate)
         with pytest.raises(TrainingStopped, match=f"stopped by SIGTERM after update {stop_after} of 6"):
             run(finetune, config, "stopped")
     resumed_scores, stopped = run(finetune, config, "stopped")

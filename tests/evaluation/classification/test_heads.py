@@ -4,7 +4,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from rmae.config import RunConfig
-from rmae.evaluation.classification.features import Normalise, encode_pooled, freeze, keep_trunk
+from rmae.evaluation.classification.features import encode_pooled, freeze, keep_trunk
 from rmae.evaluation.classification.heads import Classifier, FeatureNorm, build_probe
 from rmae.training.ranks import open_ranks
 
@@ -118,9 +118,3 @@ def test_what_is_not_finite_stays_out_of_the_running_statistics(ranks):
     assert norm.running_var.tolist() == [pytest.approx(0.9 + 0.1 * 2), 1.0]
     norm(torch.ones(1, 2))  # a single picture has no variance to follow
     assert norm.running_var.isfinite().all()
-
-
-def test_bytes_are_normalised():
-    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 1, 1)
-    normalised = Normalise((0.5, 0.25, 0.0), (0.5, 0.25, 2.0))(pixels)
-    assert normalised[:, :, 0, 0].tolist() == [[-1, -1, 0], [1, 3, 0.5]]

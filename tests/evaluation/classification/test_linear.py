@@ -1,32 +1,20 @@
-import os
-import signal
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from rmae.data.loader import to_device
 from rmae.evaluation.classification import linear
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
 from rmae.training.finite import NonFiniteError
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import RunFolder
+from stopped_runs import assert_identical, losses, stop_at_batch
 
 
 def state(folder):
     return read_tensors(newest_checkpoint(folder.path))
-
-
-def assert_identical(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
-
-
-def losses(folder):
-    return [{k: v for k, v in line.items() if k != "images_per_s"} for line in read_metrics(folder.metrics)]
 
 
 @pytest.fixture
@@ -83,17 +71,8 @@ def test_a_checkpoint_is_the_probe(linear_config, run):
 def test_stopping_and_resuming_is_bit_identical(linear_config, change, run, monkeypatch, optimizer_name):
     config = change(linear_config, optimizer_name=optimizer_name, optimizer={"accumulate": 2})
     scores, whole = run(linear, config, "whole")
-    left = [6]
-
-    def counted(batches, device):
-        for batch in to_device(batches, device):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield batch
-
     with monkeypatch.context() as patch:
-        patch.setattr(linear, "to_device", counted)
+        stop_at_batch(patch, linear, 6)
         with pytest.raises(TrainingStopped, match="stopped by SIGTERM after update 3 of 6"):
             run(linear, config, "stopped")
     resumed_scores, stopped = run(linear, config, "stopped")

@@ -5,10 +5,10 @@ import torch
 from rmae.config import RunConfig
 from rmae.data.skips import Skipped
 from rmae.evaluation.classification.data import list_classes
-from rmae.evaluation.classification.features import Normalise
 from rmae.evaluation.classification.inference import Inference, Outputs, run_over
 from rmae.evaluation.classification.pictures import PictureReading
 from rmae.evaluation.classification.verdicts import Verdicts, classify, join, refuse_unreadable
+from rmae.ops.normalisation import Normalise
 from rmae.training.ranks import open_ranks
 
 NAMES = ("a", "b", "c", "d", "e", "f")

@@ -9,12 +9,12 @@ from torch import nn
 
 from rmae.config import EncoderConfig
 from rmae.config.detection import DetectConfig
-from rmae.evaluation.detection.dataset import open_data
+from rmae.evaluation.detection.data import open_data
 from rmae.evaluation.detection.mask_rcnn import Detections
 from rmae.evaluation.detection.precision import Truth
 from rmae.evaluation.detection.prediction import Predictor, as_results
 from rmae.evaluation.detection.step import DetectionStep
-from rmae.regions.rle import decode_rle
+from rmae.regions.rle import place_rle
 
 CONFIG = DetectConfig(encoder=EncoderConfig(img_size=64), eval_batch_size=2)
 BLACK = (0.0, 0.0, 0.0)
@@ -74,7 +74,9 @@ def test_finds_are_in_the_picture_itself_with_the_ids_of_the_file(bright, num_wo
     assert [(r["image_id"], r["category_id"]) for r in results] == [("a", 4), ("b", 10), ("c", 4), ("d", 10), ("e", 4)]
     json.dumps(results)
     assert results[2]["bbox"] == [0, 0, 64, 64]
-    assert decode_rle((64, 64), results[2]["segmentation"]["counts"]).all()
+    whole = place_rle((64, 64), results[2]["segmentation"]["counts"]).pixels
+    assert whole.shape == (64, 64)
+    assert whole.all()
     # Boxes are exact to the pixel of the frame, which is at most 200 / 64 pixels of the picture.
     found = Truth(bright.val, bright.categories, is_lvis=False)
     assert found.compare(results, "box").ap50 == found.compare(results, "mask").ap50 == pytest.approx(1)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rmae.evaluation.detection.pyramid import FeaturePyramid
+from rmae.evaluation.detection.pyramid import SimpleFeaturePyramid
 
 
 @pytest.mark.parametrize(
@@ -9,18 +9,18 @@ from rmae.evaluation.detection.pyramid import FeaturePyramid
     [((4.0, 2.0, 1.0, 0.5), [24, 12, 6, 3, 2]), ((1.0, 0.5), [6, 3, 2]), ((2.0,), [12, 6])],
 )
 def test_maps_have_their_resolutions(scales, sides):
-    maps = FeaturePyramid(in_channels=16, channels=8, scales=scales)(torch.randn(2, 16, 6, 6))
+    maps = SimpleFeaturePyramid(in_channels=16, channels=8, scales=scales)(torch.randn(2, 16, 6, 6))
     assert [tuple(each.shape) for each in maps] == [(2, 8, side, side) for side in sides]
 
 
 def test_the_last_map_is_every_other_cell_of_the_one_before():
-    *_, coarsest, last = FeaturePyramid(in_channels=8, channels=4, scales=(1.0,))(torch.randn(1, 8, 5, 7))
+    *_, coarsest, last = SimpleFeaturePyramid(in_channels=8, channels=4, scales=(1.0,))(torch.randn(1, 8, 5, 7))
     assert torch.equal(last, coarsest[:, :, ::2, ::2])
 
 
 def test_a_level_is_projected_and_normed_by_channels():
     """By hand: 1 x 1 convolution, norm over channels, 3 x 3 convolution, norm."""
-    pyramid = FeaturePyramid(in_channels=4, channels=4, scales=(1.0,)).double()
+    pyramid = SimpleFeaturePyramid(in_channels=4, channels=4, scales=(1.0,)).double()
     features = torch.randn(1, 4, 3, 3, dtype=torch.float64)
     narrow, _, wide, _ = pyramid.levels[0]
 
@@ -34,10 +34,12 @@ def test_a_level_is_projected_and_normed_by_channels():
 
 
 def test_the_finest_map_is_made_in_two_steps_with_a_norm_between():
-    kinds = [type(layer).__name__ for layer in FeaturePyramid(in_channels=16, channels=8, scales=(4.0,)).levels[0]]
+    kinds = [
+        type(layer).__name__ for layer in SimpleFeaturePyramid(in_channels=16, channels=8, scales=(4.0,)).levels[0]
+    ]
     assert kinds[:4] == ["ConvTranspose2d", "LayerNorm2d", "GELU", "ConvTranspose2d"]
 
 
 def test_unknown_scales_are_refused():
     with pytest.raises(ValueError, match=r"a map of the pyramid has the scale 3; it must be 4, 2, 1 or 0\.5"):
-        FeaturePyramid(in_channels=4, channels=4, scales=(3,))
+        SimpleFeaturePyramid(in_channels=4, channels=4, scales=(3,))

@@ -9,7 +9,7 @@ import pytest
 from rmae.config import EncoderConfig
 from rmae.config.detection import DetectConfig
 from rmae.data.order import SampleKey
-from rmae.evaluation.detection.dataset import open_data
+from rmae.evaluation.detection.data import open_data
 from rmae.evaluation.detection.repetition import Repetition, repeat_factors
 from rmae.evaluation.detection.samples import build_samples
 

@@ -2,20 +2,16 @@
 
 import json
 import math
-import os
-import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from rmae.config import EncoderConfig, OptimizerConfig, ReadingConfig, RunConfig
 from rmae.config.detection import DetectConfig
-from rmae.data.loader import to_device
 from rmae.evaluation.detection import run as detection
 from rmae.evaluation.detection.presets import for_lvis, paper, small
 from rmae.evaluation.detection.samples import build_samples
@@ -26,6 +22,7 @@ from rmae.scenes import make_scenes
 from rmae.training.metrics import read_metrics
 from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import RunFolder
+from stopped_runs import assert_identical, stop_at_batch
 
 CONFIG = DetectConfig(
     encoder=EncoderConfig(img_size=64, drop_path=0.3, scratch_size="micro", scratch_patch_size=16),
@@ -98,22 +95,6 @@ def test_predictions_are_scored_by_others_as_here(write_coco, rectangle, tmp_pat
     assert scores["box_ap50"] > 0.5
 
 
-class StopAfter:
-    """Sends this process a signal when the loop asks for a certain batch."""
-
-    def __init__(self, monkeypatch, num_batches):
-        self.left = num_batches
-
-        def counted(batches, device):
-            for batch in to_device(batches, device):
-                self.left -= 1
-                if self.left == 0:
-                    os.kill(os.getpid(), signal.SIGTERM)
-                yield batch
-
-        monkeypatch.setattr(detection, "to_device", counted)
-
-
 @pytest.mark.parametrize("repeat_threshold", [None, 1.0])
 def test_stopping_and_resuming_is_bit_identical(scenes, tmp_path, monkeypatch, repeat_threshold):
     """With two workers there, with none here; in the second epoch, and between checkpoints."""
@@ -121,17 +102,15 @@ def test_stopping_and_resuming_is_bit_identical(scenes, tmp_path, monkeypatch, r
     config = replace(CONFIG, repeat_threshold=repeat_threshold, evaluate_every=2, optimizer=optimizer)
     unbroken, whole = go(replace(config, reading=ReadingConfig(num_workers=2)), scenes, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        StopAfter(patch, 2 * 3)  # two steps an update
+        stop_at_batch(patch, detection, 2 * 3)  # two steps an update
         with pytest.raises(TrainingStopped, match="stopped by SIGTERM after update 3 of 5"):
             go(config, scenes, tmp_path / "stopped")
     resumed, stopped = go(config, scenes, tmp_path / "stopped")
     lines = read_metrics(stopped.metrics)
     assert [line["update"] for line in lines if "loss" in line] == [1, 2, 3, 4, 5]
     ours, theirs = (read_tensors(newest_checkpoint(folder.path)) for folder in (whole, stopped))
-    assert ours.keys() == theirs.keys()
     assert len(ours) > 100
-    for name, tensor in ours.items():
-        assert torch.equal(tensor, theirs[name]), name
+    assert_identical(ours, theirs)
     assert str(resumed) == str(unbroken)
     assert (whole.path / "predictions.json").read_bytes() == (stopped.path / "predictions.json").read_bytes()
     assert str(go(config, scenes, tmp_path / "stopped")[0]) == str(unbroken)  # nothing is left to train

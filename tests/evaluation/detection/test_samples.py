@@ -11,7 +11,7 @@ from rmae.config import EncoderConfig, ReadingConfig
 from rmae.config.detection import DetectConfig
 from rmae.data.order import SampleKey
 from rmae.data.training_samples import Made
-from rmae.evaluation.detection.dataset import open_data
+from rmae.evaluation.detection.data import open_data
 from rmae.evaluation.detection.samples import Sample, build_samples, collate
 from rmae.ops.bits import unpack_bits
 

@@ -3,25 +3,15 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import rmae
 from rmae.config.interactive import InteractiveConfig
 from rmae.evaluation.interactive.run import OBJECTS, RESULTS
+from timed_results import without_seconds
 
 pytestmark = pytest.mark.slow
-
-
-def without_seconds(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: without_seconds(each) for key, each in value.items() if not key.startswith("seconds")}
-        case list():
-            return [without_seconds(each) for each in value]
-        case _:
-            return value
 
 
 def test_two_processes_give_the_results_of_one(

@@ -17,9 +17,11 @@ from rmae.evaluation.interactive.assessment import assess
 from rmae.evaluation.interactive.data import choose_objects
 from rmae.evaluation.interactive.examples import choose_examples
 from rmae.evaluation.interactive.picture_results import ClickScores, ObjectResult, PictureResult
+from rmae.evaluation.interactive.results import read_baselines
 from rmae.evaluation.interactive.scores import summarise
 from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import RunFolder
+from timed_results import without_seconds
 
 Evaluate = Callable[..., tuple[Path, dict[str, Any]]]
 
@@ -37,16 +39,6 @@ def evaluate(quick_config, build_tiny, scenes: Path, tmp_path: Path) -> Evaluate
             return folder.path, run.evaluate(config, model or build_tiny(), data, folder, ranks)
 
     return evaluated
-
-
-def without_seconds(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: without_seconds(each) for key, each in value.items() if not key.startswith("seconds")}
-        case list():
-            return [without_seconds(each) for each in value]
-        case _:
-            return value
 
 
 def results(folder: Path) -> Any:
@@ -76,6 +68,10 @@ def test_an_evaluation_leaves_scores_results_and_a_report(evaluate: Evaluate, ca
     assert saved["methods"][2]["seconds_per_click"] > 0
     assert [each["name"] for each in saved["completion"]] == ["model", "nothing", "nearest"]
     assert [each["value"] for each in saved["completion"][1]["iou_hidden"]] == [0, 0]
+    baselines = read_baselines(folder)
+    assert list(baselines) == ["felzenszwalb", "grabcut", "nothing", "nearest"]
+    assert baselines["grabcut"] == {name: each["value"] for name, each in saved["methods"][2]["scores"].items()}
+    assert list(baselines["nearest"]) == ["visible_iou_10", "visible_iou_50"]
     page = (folder / "report.html").read_text()
     assert page.count("<article") == 2
     assert page.count("<svg") == 3

@@ -14,9 +14,9 @@ from rmae.evaluation.folder import Estimate
 from rmae.evaluation.localisation.data import open_data
 from rmae.evaluation.localisation.measurement import EncoderScores, Measured
 from rmae.evaluation.localisation.report import short_names
-from rmae.evaluation.localisation.results import write_results
+from rmae.evaluation.localisation.results import RESULTS, read_baselines, write_results
 from rmae.evaluation.localisation.scores import SCORE_NAMES
-from rmae.evaluation.localisation.summary import Summary, summarise
+from rmae.evaluation.localisation.summary import KINDS, Summary, summarise
 from rmae.evaluation.objects.pictures import Part
 
 NAN = math.nan
@@ -106,6 +106,22 @@ def test_everything_is_written_as_json(summary: Summary, tmp_path: Path):
     assert saved["encoders"][0]["layers"][1]["attention_on_itself"]["value"] == 0.5
     assert saved["differences"][0]["scores"]["auc"] == {"value": 0.25, "low": 0.25, "high": 0.25}
     assert saved["left_out"] == {"standing for a crowd": 1, "too odd": 2}
+
+
+def test_controls_are_read_again(summary: Summary, tmp_path: Path):
+    write_results(summary, tmp_path / RESULTS)
+    baselines = read_baselines(tmp_path)
+    assert list(baselines) == ["chance", "nearness", "ceiling"]
+    nearness = summary.controls["nearness"]
+    scores = {name: nearness[name].value for name in ("auc", "pointing", "iou")}  # there is no mass
+    assert baselines["nearness"] == {f"{kind}_{name}": value for kind in KINDS for name, value in scores.items()}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"controls": []}', '{"controls": {"chance": {"auc": 0.5}}}'])
+def test_what_has_no_controls_is_told_in_a_sentence(text: str, tmp_path: Path):
+    (tmp_path / RESULTS).write_text(text)
+    with pytest.raises(ValueError, match=r"localisation\.json does not hold what an evaluation wrote \(.*; delete its"):
+        read_baselines(tmp_path)
 
 
 def test_encoders_are_called_by_the_ends_of_their_paths_where_these_differ():

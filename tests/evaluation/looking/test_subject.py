@@ -66,14 +66,14 @@ def test_a_folder_of_timm_that_load_does_not_take(tmp_path: Path):
     timm.models.save_for_hf(vit, tmp_path / "registers", model_args=arguments)
     [subject] = open_all(tmp_path / "registers")
     assert subject.encoder.num_prefix_tokens == 4
-    assert subject.std.flatten().tolist() == [0.5, 0.5, 0.5]  # as timm's models of this name have it
+    assert subject.normalisation.std.flatten().tolist() == [0.5, 0.5, 0.5]  # as timm's models of this name have it
 
 
 def test_scratch_is_a_twin_of_the_first_with_random_weights(save_model: SaveModel):
     first, scratch = open_all(save_model(seed=5), "scratch")
     assert (scratch.name, scratch.is_random, scratch.model) == ("scratch", True, None)
     assert (scratch.grid, scratch.encoder.embed_dim) == (first.grid, 32)
-    assert torch.equal(scratch.mean, first.mean)
+    assert torch.equal(scratch.normalisation.mean, first.normalisation.mean)
     assert not torch.equal(scratch.encoder.blocks[0].attn.qkv.weight, first.encoder.blocks[0].attn.qkv.weight)
     _, again = open_all(save_model("again"), "scratch")
     assert torch.equal(scratch.encoder.blocks[0].attn.qkv.weight, again.encoder.blocks[0].attn.qkv.weight)
@@ -87,7 +87,7 @@ def test_scratch_has_the_shape_of_an_encoder_alone(save_model: SaveModel, tmp_pa
     assert (scratch.grid, scratch.image_hw, scratch.channels) == (first.grid, first.image_hw, first.channels)
     shapes = [{name: tensor.shape for name, tensor in each.encoder.state_dict().items()} for each in (first, scratch)]
     assert shapes[0] == shapes[1]
-    assert torch.equal(scratch.std, first.std)
+    assert torch.equal(scratch.normalisation.std, first.normalisation.std)
 
 
 def test_names_tell_models_apart(save_model: SaveModel, tmp_path: Path):
@@ -141,4 +141,4 @@ def test_weights_of_three_channels_that_do_not_tell_are_taken_to_be_imagenets(sa
     model.pixel_mean = model.pixel_std = None
     model.save_pretrained(tmp_path / "silent")
     [subject] = open_all(tmp_path / "silent")
-    assert subject.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert subject.normalisation.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])

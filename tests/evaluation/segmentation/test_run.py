@@ -1,7 +1,5 @@
 """The loop as a whole, on pictures of boxes."""
 
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,6 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
 from rmae.config import SegmentConfig
-from rmae.data.loader import to_device
 from rmae.evaluation.encoder import Encoder
 from rmae.evaluation.segmentation import run as loop
 from rmae.evaluation.segmentation.scores import SegmentScores
@@ -23,6 +20,7 @@ from rmae.models.weights import newest_checkpoint, read_tensors
 from rmae.training.metrics import read_metrics
 from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import RunFolder
+from stopped_runs import assert_identical, losses, stop_at_batch
 
 Run = Callable[..., tuple[RunFolder, SegmentScores]]
 MEAN, STD = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
@@ -60,18 +58,6 @@ def state(folder: RunFolder) -> dict[str, torch.Tensor]:
     return read_tensors(checkpoint)
 
 
-def logged(folder: RunFolder) -> list[dict[str, float | None]]:
-    """The metrics but for the speed."""
-    return [{k: v for k, v in line.items() if k != "images_per_s"} for line in read_metrics(folder.metrics)]
-
-
-def assert_identical(ours: RunFolder, theirs: RunFolder) -> None:
-    found, expected = state(ours), state(theirs)
-    assert found.keys() == expected.keys()
-    for name in expected:
-        assert torch.equal(found[name], expected[name]), name
-
-
 def evaluate(config: SegmentConfig, root: Path, path: Path) -> tuple[RunFolder, dict[str, float]]:
     """As `run`, with the report."""
     folder = RunFolder(path)
@@ -103,20 +89,6 @@ def test_a_run_leaves_scores_metrics_a_checkpoint_and_a_report(
     assert "1 picture could not be read in training" in page
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, num_batches: int) -> None:
-    """Send this process a signal when the loop asks for a certain batch."""
-    left = [num_batches]
-
-    def counted(batches, device):
-        for batch in to_device(batches, device):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield batch
-
-    monkeypatch.setattr(loop, "to_device", counted)
-
-
 @pytest.mark.parametrize("updates", [1, 4])  # between log steps; in the second epoch, after an evaluation
 def test_stopping_and_resuming_is_bit_identical(
     tiny_config: SegmentConfig, run: Run, monkeypatch: pytest.MonkeyPatch, updates: int
@@ -124,13 +96,13 @@ def test_stopping_and_resuming_is_bit_identical(
     config = replace(tiny_config, evaluate_every=3)
     whole, scores = run(config, "whole")
     with monkeypatch.context() as patch:
-        stop_after(patch, updates)
+        stop_at_batch(patch, loop, updates)
         with pytest.raises(TrainingStopped, match=f"stopped by SIGTERM after update {updates} of 6"):
             run(config, "stopped")
     resumed, scores_of_resumed = run(config, "stopped")
-    assert_identical(resumed, whole)
+    assert_identical(state(resumed), state(whole))
     assert scores_of_resumed.headline() == scores.headline()
-    assert logged(resumed) == logged(whole)
+    assert losses(resumed) == losses(whole)
 
 
 def test_a_run_that_is_through_is_scored_again(tiny_config: SegmentConfig, run: Run):
@@ -144,7 +116,7 @@ def test_a_run_that_is_through_is_scored_again(tiny_config: SegmentConfig, run: 
 def test_workers_change_nothing(tiny_config: SegmentConfig, run: Run):
     alone, scores = run(tiny_config, "alone")
     with_workers, same = run(change(tiny_config, reading={"num_workers": 2}), "with_workers")
-    assert_identical(with_workers, alone)
+    assert_identical(state(with_workers), state(alone))
     assert same.headline() == scores.headline()
 
 
@@ -187,14 +159,14 @@ def test_every_knob_that_should_change_the_training_does(
 def test_knobs_of_the_test_change_the_scores_alone(tiny_config: SegmentConfig, run: Run):
     plain, scores = run(tiny_config, "plain")
     larger, others = run(replace(tiny_config, test_short_side=40, test_stride=0.5), "larger")
-    assert_identical(larger, plain)
+    assert_identical(state(larger), state(plain))
     assert others.headline() != scores.headline()
 
 
 def test_both_layouts_train_alike(tiny_config: SegmentConfig, run: Run, coco_root: Path):
     ade, scores = run(tiny_config, "ade")
     coco, same = run(tiny_config, "coco", root=coco_root)
-    assert_identical(coco, ade)
+    assert_identical(state(coco), state(ade))
     assert same.headline() == scores.headline()
 
 
@@ -202,7 +174,7 @@ def test_pictures_that_are_wholly_ignored_are_trained_on(tiny_config: SegmentCon
     for path in (ade_root / "annotations/training").iterdir():
         Image.fromarray(np.zeros_like(np.array(Image.open(path)))).save(path)
     folder, _ = run(tiny_config)
-    assert [line["loss"] for line in logged(folder)] == [0, 0, 0]
+    assert [line["loss"] for line in losses(folder)] == [0, 0, 0]
 
 
 def test_a_size_that_does_not_fit_the_encoder_is_refused(tiny_config: SegmentConfig, run: Run):

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -67,24 +66,3 @@ def freeze(encoder: Encoder, *, image_hw: tuple[int, int], pooling: Pooling) -> 
     vit = fit_encoder(encoder.vit, image_hw=image_hw, drop_path=0.0)
     keep_trunk(vit, pooling, normed=True).requires_grad_(False).eval()
     return vit
-
-
-class Normalise(nn.Module):
-    """From bytes to what an encoder takes.
-
-    Args:
-        mean: Of each channel, full scale = 1.
-        std: Of each channel, full scale = 1.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Normalise pictures, shape (B, M, h, w) uint8; returns the same shape, float."""
-        return (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std

@@ -1,7 +1,6 @@
 """Fine-tuning: the encoder and a linear layer are trained together on labelled pictures."""
 
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from rmae.config.classification import FinetuneConfig, check_even
 from rmae.data.loader import open_batches, to_device
 from rmae.data.seeding import keyed_randomness
 from rmae.data.training_samples import TrainingSamples
-from rmae.evaluation.classification.data import ClassificationData, list_classes
+from rmae.evaluation.classification.data import ClassificationData
 from rmae.evaluation.classification.heads import Classifier
 from rmae.evaluation.classification.judge import Judge
 from rmae.evaluation.classification.mixing import Mixing
@@ -20,9 +19,9 @@ from rmae.evaluation.classification.samples import Change, LabelledPicture, Rand
 from rmae.evaluation.classification.training import (
     describe,
     described_head,
+    open_data,
     open_journal,
     open_samples,
-    refuse_few,
 )
 from rmae.evaluation.encoder import Encoder, fit_encoder
 from rmae.evaluation.layer_groups import build_layerwise_adamw
@@ -32,16 +31,7 @@ from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
 from rmae.training.schedule import lr_factor
 
-
-def open_data(config: FinetuneConfig, root: Path) -> ClassificationData:
-    """Find the pictures of a folder in ImageNet's layout.
-
-    Raises:
-        ValueError: The folder is not in that layout, or its pictures do not fill a batch.
-    """
-    data = list_classes(root)
-    refuse_few(config, data)
-    return data
+__all__ = ["evaluate", "open_data"]
 
 
 def evaluate(

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmae.data.making_progress import MakingProgress
+from rmae.data.image_progress import ImageProgress
 from rmae.data.skips import Skipped
-from rmae.evaluation.classification.features import Normalise
 from rmae.evaluation.classification.pictures import PictureReading, open_pictures
+from rmae.ops.normalisation import Normalise
 from rmae.training.ranks import Ranks
 
 
@@ -55,7 +55,7 @@ def run_over(
     """
     ranks = inference.ranks
     share = np.arange(ranks.rank, len(reading.images.names), ranks.world_size)
-    progress = MakingProgress(len(share), done=0, doing=doing) if doing and ranks.is_first else None
+    progress = ImageProgress(len(share), done=0, doing=doing) if doing and ranks.is_first else None
     indices: list[np.ndarray] = []
     values: list[Tensor] = []
     unreadable: list[Skipped] = []

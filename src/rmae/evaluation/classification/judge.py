@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from rmae.config.classification import FinetuneConfig, LinearConfig
 from rmae.evaluation.classification.data import ClassificationData
-from rmae.evaluation.classification.features import Normalise
 from rmae.evaluation.classification.inference import Inference
 from rmae.evaluation.classification.pictures import PictureReading
 from rmae.evaluation.classification.verdicts import Verdicts, classify
 from rmae.evaluation.encoder import Encoder
+from rmae.ops.normalisation import Normalise
 from rmae.training.ranks import Ranks
 
 

@@ -13,13 +13,14 @@ from rmae.config.classification import KnnConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.skips import SkipLog
 from rmae.evaluation.classification.data import ClassificationData, list_classes
-from rmae.evaluation.classification.features import Normalise, encode_pooled, freeze
+from rmae.evaluation.classification.features import encode_pooled, freeze
 from rmae.evaluation.classification.inference import Inference, Outputs, run_over
 from rmae.evaluation.classification.neighbours import Neighbours, merge_ranks, nearest_ranks, read_ranks, vote
 from rmae.evaluation.classification.pictures import PictureReading
 from rmae.evaluation.classification.report import write_knn_report
 from rmae.evaluation.classification.verdicts import Verdicts, join
 from rmae.evaluation.encoder import Encoder
+from rmae.ops.normalisation import Normalise
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
 

@@ -1,7 +1,6 @@
 """Linear probing: one linear layer is trained on the features of an encoder that does not change."""
 
 from functools import partial
-from pathlib import Path
 from typing import assert_never
 
 import torch
@@ -13,7 +12,7 @@ from torch.nn import functional
 from rmae.config.classification import LinearConfig
 from rmae.data.loader import open_batches, to_device
 from rmae.data.training_samples import TrainingSamples
-from rmae.evaluation.classification.data import ClassificationData, list_classes
+from rmae.evaluation.classification.data import ClassificationData
 from rmae.evaluation.classification.features import Pooling, encode_pooled, freeze
 from rmae.evaluation.classification.heads import build_probe
 from rmae.evaluation.classification.judge import Judge
@@ -22,9 +21,9 @@ from rmae.evaluation.classification.samples import LabelledPicture, collate
 from rmae.evaluation.classification.training import (
     describe,
     described_head,
+    open_data,
     open_journal,
     open_samples,
-    refuse_few,
 )
 from rmae.evaluation.encoder import Encoder
 from rmae.training.journal import Journal
@@ -33,16 +32,7 @@ from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
 from rmae.training.schedule import lr_factor
 
-
-def open_data(config: LinearConfig, root: Path) -> ClassificationData:
-    """Find the pictures of a folder in ImageNet's layout.
-
-    Raises:
-        ValueError: The folder is not in that layout, or its pictures do not fill a batch.
-    """
-    data = list_classes(root)
-    refuse_few(config, data)
-    return data
+__all__ = ["evaluate", "open_data"]
 
 
 def evaluate(

@@ -17,13 +17,13 @@ from rmae.files import write_atomically
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Example, ExampleFigure, Table, render_evaluation_report
+from rmae.visual.figure_words import DASH, percent
 from rmae.visual.pictures import enlarge
 
 _NUM_SHOWN = 12  # pictures of a kind
 _FEWEST_SHOWN = 3
 _NUM_QUERIES, _NUM_NEIGHBOURS = 4, 5  # pictures of a kind with their neighbours, and how many of those
 _MAX_MATRIX = 12  # classes up to which all pairs fit on a page
-_DASH = "\N{EN DASH}"
 
 
 def write_classifier_report(
@@ -124,9 +124,9 @@ def _tiles(verdicts: Mapping[str, Verdicts]) -> list[tuple[str, str, str]]:
     tiles = []
     for what, each in verdicts.items():
         chance = 1 / len(each.classes)
-        tiles.append((f"Top-1{what}", _percent(each.top(1)), f"right at first guess; by chance {_percent(chance)}"))
+        tiles.append((f"Top-1{what}", percent(each.top(1)), f"right at first guess; by chance {percent(chance)}"))
         if len(each.classes) > NUM_RANKED:
-            tiles.append((f"Top-5{what}", _percent(each.top(NUM_RANKED)), "right within five guesses"))
+            tiles.append((f"Top-5{what}", percent(each.top(NUM_RANKED)), "right within five guesses"))
     return tiles
 
 
@@ -145,8 +145,8 @@ def _tables(verdicts: Verdicts) -> Iterator[Table]:
                 names[i],
                 f"{totals[i]:,}",
                 f"{right[i]:,}",
-                _percent(float(shares[i])) if totals[i] else _DASH,
-                f"{names[wrong[i].argmax()]} ({wrong[i].max():,})" if wrong[i].any() else _DASH,
+                percent(float(shares[i])) if totals[i] else DASH,
+                f"{names[wrong[i].argmax()]} ({wrong[i].max():,})" if wrong[i].any() else DASH,
             )
             for i in np.argsort(shares, kind="stable")
         ),
@@ -157,7 +157,7 @@ def _tables(verdicts: Verdicts) -> Iterator[Table]:
             "Pictures of the class at the left that were taken for the class at the top.",
             ("Class", *names),
             tuple(
-                (name, *(f"{count:,}" if count else _DASH for count in row))
+                (name, *(f"{count:,}" if count else DASH for count in row))
                 for name, row in zip(names, counts, strict=True)
             ),
         )
@@ -174,7 +174,7 @@ def _judged(config: LinearConfig | FinetuneConfig, data: ClassificationData, ver
         figures = (
             ExampleFigure(
                 picture,
-                f"{data.classes[verdicts.ranked[i, 0]]} {_percent(verdicts.probability[i, 0], digits=0)}",
+                f"{data.classes[verdicts.ranked[i, 0]]} {percent(verdicts.probability[i, 0], digits=0)}",
                 "" if verdicts.ranked[i, 0] == verdicts.labels[i] else f"is {data.classes[verdicts.labels[i]]}",
             )
             for i, picture in zip(shown, _pictures(config, data.val.images, shown), strict=True)
@@ -197,7 +197,7 @@ def _with_neighbours(
             )
         ]
         predicted, true = verdicts.ranked[i, 0], verdicts.labels[i]
-        verdict = f"{data.classes[predicted]} with {_percent(verdicts.probability[i, 0], digits=0)} of the votes"
+        verdict = f"{data.classes[predicted]} with {percent(verdicts.probability[i, 0], digits=0)} of the votes"
         yield Example(
             data.val.images.names[i],
             (ExampleFigure(query, data.classes[true], "the picture, and its true class"), *figures),
@@ -224,10 +224,6 @@ def _pictures(
     """What the encoder saw of some pictures, each (H, W, 3) uint8."""
     reading = PictureReading(images, config.encoder.image_hw, config.reading.max_pixels)
     return [enlarge(np.ascontiguousarray(pixels.transpose(1, 2, 0))) for pixels in read_batch(reading, indices).pixels]
-
-
-def _percent(share: float, *, digits: int = 1) -> str:
-    return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def _count_lines(folder: RunFolder) -> int:

@@ -1,13 +1,14 @@
 """What training a probe and fine-tuning have in common besides their loops."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from rmae.config.classification import FinetuneConfig, LinearConfig
 from rmae.data.training_samples import TrainingSamples
-from rmae.evaluation.classification.data import ClassificationData
+from rmae.evaluation.classification.data import ClassificationData, list_classes
 from rmae.evaluation.classification.samples import Change, LabelledPicture, RandomCrops
 from rmae.evaluation.encoder import Encoder
 from rmae.models.build import num_trainable_parameters
@@ -17,14 +18,20 @@ from rmae.training.learner import Learner
 TrainedConfig = LinearConfig | FinetuneConfig
 
 
-def refuse_few(config: TrainedConfig, data: ClassificationData) -> None:
-    """Raise a ValueError where the training pictures do not fill a batch."""
+def open_data(config: TrainedConfig, root: Path) -> ClassificationData:
+    """Find the pictures of a folder in ImageNet's layout.
+
+    Raises:
+        ValueError: The folder is not in that layout, or its pictures do not fill a batch.
+    """
+    data = list_classes(root)
     number, batch_size = len(data.train.labels), config.optimizer.batch_size
     if number < batch_size:
         raise ValueError(
             f"{data.root} has {number:,} pictures to train on, fewer than one batch of {batch_size:,}; lower "
             "--batch-size"
         )
+    return data
 
 
 def open_samples(

@@ -11,7 +11,7 @@ from rmae.data.seeding import seeded_globals
 from rmae.evaluation.detection.box_pooling import BoxPooling
 from rmae.evaluation.detection.heads import BoxHead, BoxPredictor, MaskHead, ProposalHead
 from rmae.evaluation.detection.mask_rcnn import MaskRcnn
-from rmae.evaluation.detection.pyramid import FeaturePyramid
+from rmae.evaluation.detection.pyramid import SimpleFeaturePyramid
 from rmae.evaluation.detection.vitdet import build_vitdet
 
 _ASPECT_RATIOS = (0.5, 1.0, 2.0)  # height over width of the anchors
@@ -50,7 +50,9 @@ def build_detector(
     with seeded_globals(generator):
         return MaskRcnn(
             encoder=encoder,
-            pyramid=FeaturePyramid(in_channels=encoder.embed_dim, channels=channels, scales=config.pyramid_scales),
+            pyramid=SimpleFeaturePyramid(
+                in_channels=encoder.embed_dim, channels=channels, scales=config.pyramid_scales
+            ),
             proposals=_build_proposals(config, strides),
             boxes=_build_boxes(config, strides, num_classes),
             mask_pool=BoxPooling(strides=strides, size=_MASK_CELLS),

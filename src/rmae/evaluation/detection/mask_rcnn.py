@@ -12,7 +12,7 @@ from torchvision.ops import roi_align
 
 from rmae.evaluation.detection.box_pooling import BoxPooling
 from rmae.evaluation.detection.heads import MaskHead, full_precision
-from rmae.evaluation.detection.pyramid import FeaturePyramid
+from rmae.evaluation.detection.pyramid import SimpleFeaturePyramid
 from rmae.evaluation.detection.vitdet import VitDet
 from rmae.ops.bits import unpack_bits
 
@@ -83,7 +83,7 @@ class MaskRcnn(nn.Module):
         self,
         *,
         encoder: VitDet,
-        pyramid: FeaturePyramid,
+        pyramid: SimpleFeaturePyramid,
         proposals: RegionProposalNetwork,
         boxes: RoIHeads,
         mask_pool: BoxPooling,

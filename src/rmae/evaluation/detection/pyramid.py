@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class FeaturePyramid(nn.Module):
+class SimpleFeaturePyramid(nn.Module):
     """Maps at the given scales of the encoder's grid, and one more at half the last.
 
     Args:

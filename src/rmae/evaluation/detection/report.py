@@ -1,14 +1,13 @@
 """The page about one run."""
 
 import json
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from rmae.config.detection import DetectConfig
 from rmae.config_json import config_to_json
-from rmae.evaluation.detection.dataset import DetectionData
+from rmae.evaluation.detection.data import DetectionData
 from rmae.evaluation.detection.precision import AveragePrecision
 from rmae.evaluation.detection.prediction import Found, Predictor
 from rmae.evaluation.detection.validation import DetectionScores
@@ -19,6 +18,7 @@ from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import RunFolder
 from rmae.visual.detection_pictures import DrawnObject, detection_figures
 from rmae.visual.evaluation_report import EvaluationReport, Example, Table, render_evaluation_report
+from rmae.visual.figure_words import percent
 
 _CURVES = (
     ("loss", "Loss"),
@@ -29,7 +29,6 @@ _CURVES = (
     ("lr", "Learning rate"),
 )
 _SHOWN_FROM = 0.5  # score of a find from which on it is drawn
-_DASH = "\N{EN DASH}"
 
 
 def write_report(
@@ -88,16 +87,16 @@ def _summary(config: DetectConfig, encoder_name: str, data: DetectionData, num_u
 
 def _tiles(scores: DetectionScores) -> tuple[tuple[str, str, str], ...]:
     return (
-        ("Box AP", _percent(scores.box.ap), "average precision, mean over categories and overlaps of 0.5 to 0.95"),
-        ("Mask AP", _percent(scores.mask.ap), "the same of masks"),
-        ("Box AP50", _percent(scores.box.ap50), "where an overlap of 0.5 is enough"),
-        ("Mask AP50", _percent(scores.mask.ap50), "the same of masks"),
+        ("Box AP", percent(scores.box.ap), "average precision, mean over categories and overlaps of 0.5 to 0.95"),
+        ("Mask AP", percent(scores.mask.ap), "the same of masks"),
+        ("Box AP50", percent(scores.box.ap50), "where an overlap of 0.5 is enough"),
+        ("Mask AP50", percent(scores.mask.ap50), "the same of masks"),
     )
 
 
 def _by_size(scores: DetectionScores) -> Table:
     rare = (*scores.box.by_size, *scores.box.by_frequency)
-    rows = tuple((name, *map(_percent, _every(ap))) for name, ap in (("Boxes", scores.box), ("Masks", scores.mask)))
+    rows = tuple((name, *map(percent, _every(ap))) for name, ap in (("Boxes", scores.box), ("Masks", scores.mask)))
     hint = (
         "AP50 and AP75: where an overlap of 0.5, or of 0.75, is enough. Small objects cover less than 32 "
         "\N{MULTIPLICATION SIGN} 32 pixels of the picture, medium ones less than 96 \N{MULTIPLICATION SIGN} 96. A "
@@ -122,7 +121,7 @@ def _by_category(data: DetectionData, scores: DetectionScores) -> Table:
         scores.mask.ap50_by_category,
     )
     rows = tuple(
-        (data.categories[place].name, *(_percent(column[place]) for column in columns), f"{counts[place]:,}")
+        (data.categories[place].name, *(percent(column[place]) for column in columns), f"{counts[place]:,}")
         for place in order.tolist()
     )
     absent = int((counts == 0).sum())
@@ -175,7 +174,3 @@ def _drawn(found: Found, categories: Sequence[Category]) -> DrawnObject:
     left, top, right, bottom = found.box_xyxy.tolist()
     label = found.label - 1
     return DrawnObject(label, f"{categories[label].name} {found.score:.2f}", (left, top, right, bottom), found.mask)
-
-
-def _percent(share: float) -> str:
-    return _DASH if math.isnan(share) else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"

@@ -9,7 +9,7 @@ from rmae.config.detection import DetectConfig
 from rmae.data.loader import open_batches, to_device
 from rmae.data.seeding import keyed_randomness
 from rmae.data.training_samples import TrainingSamples
-from rmae.evaluation.detection.dataset import DetectionData, open_data
+from rmae.evaluation.detection.data import DetectionData, open_data
 from rmae.evaluation.detection.detector import build_detector
 from rmae.evaluation.detection.mask_rcnn import LOSSES, MaskRcnn
 from rmae.evaluation.detection.prediction import Predictor

@@ -13,11 +13,12 @@ from rmae.config.detection import DetectConfig
 from rmae.data.images import UnreadableImage
 from rmae.data.skips import Skipped
 from rmae.data.training_samples import Made, TrainingSamples
-from rmae.evaluation.detection.dataset import DetectionData
+from rmae.evaluation.detection.data import DetectionData
 from rmae.evaluation.detection.jitter import draw_placement, place_image, place_mask
 from rmae.evaluation.detection.repeated_samples import RepeatedSamples
 from rmae.evaluation.detection.repetition import Repetition, repeat_factors
 from rmae.evaluation.objects.pictures import Part, read_picture
+from rmae.ops.bits import pack_bits
 
 _FEWEST_PIXELS = 4  # of an object in the frame; of less nothing can be seen
 
@@ -124,7 +125,7 @@ def make_sample(
         height, width = placed.pixels.shape
         boxes.append((placed.left, placed.top, placed.left + width, placed.top + height))
         labels.append(part.objects.labels[number])
-        masks.append(np.packbits(whole, axis=-1))
+        masks.append(pack_bits(whole))
     return Sample(
         place_image(image, placement, frame_hw, fill),
         np.array(boxes, dtype=np.float32).reshape(-1, 4),

@@ -1,9 +1,9 @@
 """The forward half of a training step, in one module."""
 
-import torch
 from torch import Tensor, nn
 
 from rmae.evaluation.detection.mask_rcnn import DetectionLosses, MaskRcnn, Objects
+from rmae.ops.normalisation import Normalise
 
 
 class DetectionStep(nn.Module):
@@ -15,14 +15,10 @@ class DetectionStep(nn.Module):
         pixel_std: Standard deviation of each channel, full scale = 1.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
-
     def __init__(self, model: MaskRcnn, *, pixel_mean: tuple[float, ...], pixel_std: tuple[float, ...]) -> None:
         super().__init__()
         self.model = model
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
+        self.normalise = Normalise(pixel_mean, pixel_std)
 
     def forward(
         self,
@@ -44,7 +40,3 @@ class DetectionStep(nn.Module):
         """
         objects = [Objects(*each) for each in zip(boxes_xyxy, labels, masks, strict=True)]
         return self.model(self.normalise(images), objects)
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W) uint8 to what the detector takes."""
-        return (images.to(self.pixel_mean.dtype) / 255 - self.pixel_mean) / self.pixel_std

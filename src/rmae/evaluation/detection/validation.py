@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import zstandard
 
 from rmae.config.detection import DetectConfig
-from rmae.evaluation.detection.dataset import DetectionData
+from rmae.evaluation.detection.data import DetectionData
 from rmae.evaluation.detection.precision import AveragePrecision, Truth
 from rmae.evaluation.detection.prediction import Predictor, as_results
 from rmae.files import write_atomically

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rmae.config.interactive import InteractiveConfig
-from rmae.data.making_progress import MakingProgress
+from rmae.data.image_progress import ImageProgress
 from rmae.evaluation.interactive.clicks import Simulation, simulate
 from rmae.evaluation.interactive.data import Choice, InteractiveData, read_masks
 from rmae.evaluation.interactive.method import Method
@@ -55,7 +55,7 @@ def assess(
     done = ranks.first_does(kept.start)
     left = [row for row in choice.by_row if row not in done]
     num_done = len(choice.by_row) - len(left)
-    progress = MakingProgress(len(choice.by_row), done=num_done, doing="clicking") if ranks.is_first else None
+    progress = ImageProgress(len(choice.by_row), done=num_done, doing="clicking") if ranks.is_first else None
     with progress or nullcontext():
         # In rounds, so that the first process keeps what all have done.
         for start in range(0, len(left), ranks.world_size):

@@ -7,7 +7,7 @@ import numpy as np
 
 from rmae.config.interactive import InteractiveConfig
 from rmae.evaluation.objects.annotations import Category
-from rmae.evaluation.objects.pictures import Part, check_pictures, read_part
+from rmae.evaluation.objects.pictures import Part, open_validation
 
 
 class InteractiveData(NamedTuple):
@@ -53,10 +53,7 @@ def open_data(config: InteractiveConfig, root: Path) -> InteractiveData:
         ValueError: There is no such folder or file, the file is not of this form, a picture is missing, or there is no
             object that is large enough.
     """
-    if not root.is_dir():
-        raise ValueError(f"the data folder {root} does not exist")
-    part, categories = read_part(root, config.layout, "val")
-    check_pictures(part, all_needed=True)
+    part, categories = open_validation(root, config.layout)
     data = InteractiveData(root, part, categories)
     choice = choose_objects(config, data)
     if not choice.num_eligible:

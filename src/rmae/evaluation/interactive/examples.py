@@ -13,6 +13,7 @@ from rmae.evaluation.interactive.picture_results import ObjectResult, PictureRes
 from rmae.evaluation.interactive.scores import JUDGED_CLICKS
 from rmae.evaluation.objects.pictures import read_evaluated_picture
 from rmae.visual.evaluation_report import Example, ExampleFigure
+from rmae.visual.figure_words import percent
 from rmae.visual.lettering import letter
 from rmae.visual.mask_pictures import draw_clicks, draw_masks, mask_colour
 from rmae.visual.pictures import show_stored
@@ -77,8 +78,7 @@ def _truth(image: np.ndarray, mask: np.ndarray) -> ExampleFigure:
     shown = _shown(image)
     outlined = draw_masks(shown, [_resize(mask, shown)], colours=[_TRUE_COLOUR])
     height, width = mask.shape
-    covers = f"{100 * mask.mean():.1f}\N{NO-BREAK SPACE}%"
-    caption = f"{width} \N{MULTIPLICATION SIGN} {height} pixels, of which the object covers {covers}."
+    caption = f"{width} \N{MULTIPLICATION SIGN} {height} pixels, of which the object covers {percent(mask.mean())}."
     return ExampleFigure(
         np.concatenate([*_labelled("object", outlined), *_labelled("picture", shown)]), "Truth", caption
     )
@@ -93,7 +93,7 @@ def _views(image: np.ndarray, mask: np.ndarray, method: Method, title: str, max_
     for number in asked:
         step = made[min(number, len(made)) - 1]
         views += _labelled(_counted(step), _view(image, step))
-        words.append(f"{_percent(step.iou)}{_expected(step.answer)} after {_counted(step)}")
+        words.append(f"{percent(step.iou, digits=0)}{_expected(step.answer)} after {_counted(step)}")
         if number >= len(made):
             break  # nothing is left to click on
     return ExampleFigure(np.concatenate(views), title, f"IoU {', '.join(words)}.")
@@ -137,8 +137,4 @@ def _resize(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 def _expected(answer: Answer) -> str:
-    return "" if np.isnan(answer.confidence) else f" (expected {_percent(answer.confidence)})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+    return "" if np.isnan(answer.confidence) else f" (expected {percent(answer.confidence, digits=0)})"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rmae.evaluation.interactive.visible_shares import SharesIou
-from rmae.files import write_atomically
+from rmae.files import parse_json, write_atomically
+from rmae.quoting import one_line, quoted
 
 FORMAT_VERSION = 1
 """Version of the file; what is in one of another version is done again."""
@@ -98,11 +99,13 @@ class ResultsFile:
             return []
         whole = [line for line in lines if line.endswith(b"\n")]
         try:
-            if not whole or json.loads(whole[0]) != self._head:
+            if not whole or parse_json(whole[0]) != self._head:
                 return []
-            return [_from_json(json.loads(line)) for line in whole[1:]]
+            return [_from_json(parse_json(line)) for line in whole[1:]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self._path} does not hold results of pictures ({error}); delete it") from error
+            raise ValueError(
+                f"{self._path} does not hold results of pictures ({one_line(error)}); delete it"
+            ) from error
 
 
 def _to_json(result: PictureResult) -> dict[str, Any]:
@@ -129,23 +132,25 @@ def _to_json(result: PictureResult) -> dict[str, Any]:
 
 def _from_json(saved: dict[str, Any]) -> PictureResult:
     return PictureResult(
-        row=saved["row"],
-        name=saved["picture"],
+        row=_count(saved["row"]),
+        name=_text(saved["picture"]),
         objects=tuple(
             ObjectResult(
-                number=each["number"],
+                number=_count(each["number"]),
                 clicks={
-                    name: ClickScores(tuple(scores["iou"]), _from_nulls(scores["confidence"]))
+                    name: ClickScores(_shares(scores["iou"]), _shares(scores["confidence"], may_be_null=True))
                     for name, scores in each["clicks"].items()
                 },
                 shares={
-                    name: SharesIou(_from_nulls(scores["hidden"]), _from_nulls(scores["whole"]))
+                    name: SharesIou(*(_shares(scores[part], may_be_null=True) for part in SharesIou._fields))
                     for name, scores in each["shares"].items()
                 },
             )
             for each in saved["objects"]
         ),
-        seconds={name: Seconds(*_from_nulls(seconds)) for name, seconds in saved["seconds"].items()},
+        seconds={
+            name: Seconds(*_numbers(seconds, most=1e12, may_be_null=True)) for name, seconds in saved["seconds"].items()
+        },
     )
 
 
@@ -153,5 +158,26 @@ def _to_nulls(values: Iterable[float]) -> list[float | None]:
     return [None if math.isnan(value) else value for value in values]
 
 
-def _from_nulls(values: Iterable[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else value for value in values)
+def _shares(values: Any, *, may_be_null: bool = False) -> tuple[float, ...]:
+    return _numbers(values, most=1, may_be_null=may_be_null)
+
+
+def _numbers(values: Any, *, most: float, may_be_null: bool) -> tuple[float, ...]:
+    """Numbers from 0 on, NaN for null."""
+    for value in values:
+        is_number = isinstance(value, int | float) and 0 <= value <= most
+        if not is_number and not (value is None and may_be_null):
+            raise ValueError(f"a number is {quoted(value)}")
+    return tuple(math.nan if value is None else float(value) for value in values)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"a number is {quoted(value)}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"a name is {quoted(value)}")
+    return value

@@ -18,9 +18,8 @@ from rmae.evaluation.interactive.scores import GOOD_IOUS, MethodSummary, Summary
 from rmae.files import write_atomically
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Plot, Table, render_evaluation_report
+from rmae.visual.figure_words import DASH, MINUS, NO_BREAK, decimal, interval, percent
 
-_DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
-_TO = "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}"  # at which no line is broken
 _INTERVALS = "In brackets: 95 % confidence interval over the pictures."
 
 
@@ -80,7 +79,7 @@ def _summary(
         "The model sees": f"{height} \N{MULTIPLICATION SIGN} {width} pixels",
     }
     if choice.num_small:
-        covers = f"{100 * config.min_object_share:g}{_SPACE}%"
+        covers = f"{100 * config.min_object_share:g}{NO_BREAK}%"
         facts["Too small"] = f"{choice.num_small:,} objects, which cover less than {covers} of their picture"
     if faults := data.part.describe_faults():
         facts["Left out"] = faults
@@ -92,16 +91,16 @@ def _summary(
 def _tiles(summary: Summary) -> tuple[tuple[str, str, str], ...]:
     scores = summary.methods[0].scores
     tiles = [
-        ("IoU, 1 click", _percent(scores["iou_1"].value), _interval(scores["iou_1"])),
+        ("IoU, 1 click", percent(scores["iou_1"].value), _interval(scores["iou_1"])),
         (
             "Clicks to 90 % IoU",
-            _count(scores["clicks_90"].value),
+            decimal(scores["clicks_90"].value),
             f"mean; {_interval(scores['clicks_90'], count=True)}",
         ),
-        ("Never at 90 %", _percent(scores["failures_90"].value), f"of objects; {_interval(scores['failures_90'])}"),
+        ("Never at 90 %", percent(scores["failures_90"].value), f"of objects; {_interval(scores['failures_90'])}"),
     ]
     if "iou_5" in scores:
-        tiles.insert(1, ("IoU, 5 clicks", _percent(scores["iou_5"].value), _interval(scores["iou_5"])))
+        tiles.insert(1, ("IoU, 5 clicks", percent(scores["iou_5"].value), _interval(scores["iou_5"])))
     return tuple(tiles)
 
 
@@ -129,11 +128,11 @@ def _by_goal(summary: Summary, titles: Mapping[str, str]) -> Table:
         (
             titles[method.name],
             *(_with_interval(method.scores[f"clicks_{goal}"], count=True) for goal in goals),
-            *(_percent(method.scores[f"failures_{goal}"].value) for goal in goals),
+            *(percent(method.scores[f"failures_{goal}"].value) for goal in goals),
         )
         for method in summary.methods
     )
-    columns = (*(f"Clicks to {goal}{_SPACE}%" for goal in goals), *(f"Never {goal}{_SPACE}%" for goal in goals))
+    columns = (*(f"Clicks to {goal}{NO_BREAK}%" for goal in goals), *(f"Never {goal}{NO_BREAK}%" for goal in goals))
     num_clicks = _clicks(str(len(summary.methods[0].by_click.mean)))
     hint = (
         f"Mean number of clicks until an IoU is reached; an object that never reaches it counts as {num_clicks}. "
@@ -156,10 +155,10 @@ def _differences(summary: Summary, titles: Mapping[str, str]) -> Table:
 
 
 def _by_share(summary: Summary, titles: Mapping[str, str]) -> Table:
-    columns = tuple(f"{100 * share:g}{_SPACE}% visible" for share in summary.visible_shares)
+    columns = tuple(f"{100 * share:g}{NO_BREAK}% visible" for share in summary.visible_shares)
     rows = [(titles[each.name], *map(_with_interval, estimates(each.hidden))) for each in summary.completing()]
     rows += [
-        (f"{titles[each.name]}, whole map", *(_percent(mean) for mean in each.whole.mean)) for each in summary.shares
+        (f"{titles[each.name]}, whole map", *(percent(mean) for mean in each.whole.mean)) for each in summary.shares
     ]
     hint = (
         "The object's true map is known on some patches, the first of which has a part of it, and completed on the "
@@ -184,9 +183,9 @@ def _time_cells(method: MethodSummary) -> tuple[str, ...]:
     times = _milliseconds(method.seconds_per_picture), _milliseconds(method.seconds_per_click)
     found = method.calibration
     if found is None:
-        return (*times, _DASH, _DASH, _DASH, _DASH)
-    correlation = _DASH if math.isnan(found.correlation) else f"{found.correlation:.2f}".replace("-", _MINUS)
-    return (*times, _percent(found.confidence), _percent(found.iou), _percent(found.error), correlation)
+        return (*times, DASH, DASH, DASH, DASH)
+    correlation = decimal(found.correlation).replace("-", MINUS)
+    return (*times, percent(found.confidence), percent(found.iou), percent(found.error), correlation)
 
 
 def _plots(summary: Summary, titles: Mapping[str, str]) -> tuple[Plot, ...]:
@@ -213,36 +212,26 @@ def _clicks(score: str) -> str:
 def _score_title(score: str) -> str:
     if score.startswith("iou_"):
         return f"IoU, {_clicks(score)}"
-    return f"Clicks to {score.removeprefix('clicks_')}{_SPACE}%"
+    return f"Clicks to {score.removeprefix('clicks_')}{NO_BREAK}%"
 
 
 def _with_interval(estimate: Estimate, *, count: bool = False) -> str:
-    shown = _count(estimate.value) if count else _percent(estimate.value)
+    shown = decimal(estimate.value) if count else percent(estimate.value)
     return shown if math.isnan(estimate.low) else f"{shown} ({_interval(estimate, count=count)})"
 
 
 def _interval(estimate: Estimate, *, count: bool = False) -> str:
-    if math.isnan(estimate.low):
-        return "no interval"
     scale, digits = (1, 2) if count else (100, 1)
-    return f"{scale * estimate.low:.{digits}f}{_TO}{scale * estimate.high:.{digits}f}"
+    return interval(estimate.low, estimate.high, scale=scale, digits=digits)
 
 
 def _difference(estimate: Estimate, score: str) -> str:
     scale, digits = (1, 2) if score.startswith("clicks") else (100, 1)
     value, low, high = (
-        _DASH if math.isnan(each) else f"{scale * each:+.{digits}f}".replace("-", _MINUS) for each in estimate
+        DASH if math.isnan(each) else f"{scale * each:+.{digits}f}".replace("-", MINUS) for each in estimate
     )
-    return value if math.isnan(estimate.low) else f"{value} ({low}{_SPACE}to{_SPACE}{high})"
-
-
-def _percent(share: float) -> str:
-    return _DASH if math.isnan(share) else f"{100 * share:.1f}{_SPACE}%"
-
-
-def _count(number: float) -> str:
-    return _DASH if math.isnan(number) else f"{number:.2f}"
+    return value if math.isnan(estimate.low) else f"{value} ({low}{NO_BREAK}to{NO_BREAK}{high})"
 
 
 def _milliseconds(seconds: float) -> str:
-    return _DASH if math.isnan(seconds) else f"{1000 * seconds:,.1f}{_SPACE}ms"
+    return DASH if math.isnan(seconds) else f"{1000 * seconds:,.1f}{NO_BREAK}ms"

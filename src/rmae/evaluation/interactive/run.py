@@ -10,7 +10,7 @@ from rmae.evaluation.interactive.assessment import assess
 from rmae.evaluation.interactive.data import InteractiveData, choose_objects, open_data
 from rmae.evaluation.interactive.methods import open_methods
 from rmae.evaluation.interactive.report import write_report
-from rmae.evaluation.interactive.results import write_results
+from rmae.evaluation.interactive.results import RESULTS, write_results
 from rmae.evaluation.interactive.scores import summarise
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.training.ranks import Ranks
@@ -20,8 +20,6 @@ __all__ = ["OBJECTS", "RESULTS", "evaluate", "open_data"]
 
 OBJECTS = "objects.jsonl"
 """Name of the file with what came of each object, in the evaluation's folder."""
-RESULTS = "interactive.json"
-"""Name of the file with all that was measured, in the same place."""
 
 
 def evaluate(

@@ -124,7 +124,7 @@ def summarise(
     groups = np.array([result.row for result in results for _ in result.objects])
     intervals = _Intervals(groups, num_resamples, seed)
     values = {name: _values(objects, name) for name in objects[0].clicks}
-    methods = tuple(_summarise_method(name, values, objects, results, intervals) for name in values)
+    methods = tuple(_summarise_method(name, values, results, intervals) for name in values)
     shares = ()
     if visible_shares:
         shares = tuple(_summarise_shares(name, objects, intervals) for name in objects[0].shares)
@@ -216,7 +216,6 @@ def _values(objects: Sequence[ObjectResult], name: str) -> _Values:
 def _summarise_method(
     name: str,
     values: Mapping[str, _Values],
-    objects: Sequence[ObjectResult],
     results: Sequence[PictureResult],
     intervals: _Intervals,
 ) -> MethodSummary:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rmae.config.localisation import LocaliseConfig
 from rmae.evaluation.objects.annotations import Category
-from rmae.evaluation.objects.pictures import Part, check_pictures, read_part
+from rmae.evaluation.objects.pictures import Part, open_validation
 
 
 class LocalisationData(NamedTuple):
@@ -41,10 +41,7 @@ def open_data(config: LocaliseConfig, root: Path) -> LocalisationData:
         ValueError: There is no such folder or file, the file is not of this form, a picture is missing, or there is no
             object.
     """
-    if not root.is_dir():
-        raise ValueError(f"the data folder {root} does not exist")
-    part, categories = read_part(root, config.layout, "val")
-    check_pictures(part, all_needed=True)
+    part, categories = open_validation(root, config.layout)
     data = LocalisationData(root, part, categories)
     if not len(data.rows()):
         raise ValueError(f"there is no object to look at in {part.objects.file}")

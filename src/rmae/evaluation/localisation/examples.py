@@ -13,8 +13,8 @@ from rmae.evaluation.localisation.scores import SCORE_NAMES
 from rmae.evaluation.localisation.summary import KINDS
 from rmae.evaluation.objects.pictures import read_evaluated_picture
 from rmae.visual.evaluation_report import Example
+from rmae.visual.figure_words import rough_percent
 from rmae.visual.localisation_pictures import PatchMap, localisation_figures
-from rmae.visual.region_statistics import percent
 
 _AUC, _MASS = SCORE_NAMES.index("auc"), SCORE_NAMES.index("mass")
 
@@ -78,4 +78,4 @@ def _draw(
 
 def _caption(scores: np.ndarray) -> str:
     auc, mass = scores[[_AUC, _MASS]].tolist()
-    return f"AUC {auc:.2f}, {'no mass at all' if math.isnan(mass) else f'{percent(mass)} of the mass inside'}"
+    return f"AUC {auc:.2f}, {'no mass at all' if math.isnan(mass) else f'{rough_percent(mass)} of the mass inside'}"

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from rmae.evaluation.encoder import Encoder, fit_encoder
 from rmae.models.attention import attention_maps
+from rmae.ops.normalisation import Normalise
 
 _NUMBERS_AT_ONCE = 2**24
 """Numbers of attention that are held at once, 64 MiB: pictures with more queries go through the encoder again."""
@@ -45,10 +46,7 @@ class MapMaker:
     def __init__(self, encoder: Encoder, *, image_hw: tuple[int, int], fabric: Fabric, dtype: torch.dtype) -> None:
         vit = fit_encoder(encoder.vit, image_hw=image_hw, drop_path=0.0)
         self._vit = vit.requires_grad_(False).eval().to(fabric.device, dtype)
-        self._mean, self._std = (
-            torch.tensor(each, device=fabric.device, dtype=dtype).view(-1, 1, 1)
-            for each in (encoder.pixel_mean, encoder.pixel_std)
-        )
+        self._normalise = Normalise(encoder.pixel_mean, encoder.pixel_std, dtype=dtype).to(fabric.device)
         self._fabric = fabric
         self.name = encoder.name
         self.depth = len(vit.blocks)
@@ -70,7 +68,7 @@ class MapMaker:
         Raises:
             ValueError: Something is not finite, or the encoder has attention of another kind.
         """
-        images = (torch.from_numpy(pixels).to(self._fabric.device).to(self._mean.dtype) / 255 - self._mean) / self._std
+        images = self._normalise(torch.from_numpy(pixels).to(self._fabric.device))
         nth = np.arange(len(places)) - np.searchsorted(places, places)  # of its picture's queries
         at_once = self._queries_at_once(len(pixels))
         for first in range(0, int(nth.max(initial=-1)) + 1, at_once):
@@ -102,7 +100,7 @@ class MapMaker:
         with torch.inference_mode(), self._fabric.autocast(), _outputs(vit.norm) as tokens:
             attention = attention_maps(vit, images, layers=range(self.depth), ids_query=ids_query)
             features = vit.fc_norm(tokens[0][:, vit.num_prefix_tokens :])  # some have their final norm there
-        return attention, functional.normalize(features.to(self._mean.dtype), dim=-1)
+        return attention, functional.normalize(features.to(images.dtype), dim=-1)
 
     def _queries_at_once(self, num_pictures: int) -> int:
         tokens = self.grid[0] * self.grid[1] + self._vit.num_prefix_tokens

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmae.data.making_progress import MakingProgress
+from rmae.data.image_progress import ImageProgress
 from rmae.evaluation.localisation.controls import control_scores
 from rmae.evaluation.localisation.maps import MapMaker, QueryMaps
 from rmae.evaluation.localisation.reading import QueryBatch, QuerySettings, open_queries
@@ -85,7 +85,7 @@ def measure(
     share = chunks[ranks.rank :: ranks.world_size]
     parts = [_nothing(makers)]
     num_pictures = sum(map(len, share))
-    progress = MakingProgress(num_pictures, done=0, doing="looking at") if ranks.is_first else None
+    progress = ImageProgress(num_pictures, done=0, doing="looking at") if ranks.is_first else None
     opened = open_queries(part, settings, share, num_workers=num_workers)
     with progress or nullcontext(), opened as batches:
         for number, batch in enumerate(batches):

@@ -17,12 +17,11 @@ from rmae.evaluation.localisation.summary import KINDS, NEARNESS, EncoderSummary
 from rmae.files import write_atomically
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Plot, Table, render_evaluation_report
+from rmae.visual.figure_words import DASH, MINUS, NO_BREAK, interval, percent
 from rmae.visual.layer_curves import LayerCurve, Level, head_dots, layer_curves
 from rmae.visual.outlines import OUTLINE_COLOUR
 from rmae.visual.pictures import css_colour
 
-_DASH = "\N{EN DASH}"
-_MINUS = "\N{MINUS SIGN}"
 _TITLES = {"auc": "AUC", "mass": "Mass", "pointing": "Pointing", "iou": "Best IoU"}
 _IN_TILES = ("auc", "mass", "pointing")
 _CONTROLS = {
@@ -98,15 +97,13 @@ def _facts(config: LocaliseConfig, data: LocalisationData, summary: Summary, mak
 
 def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     first, chance = summary.encoders[0], summary.controls["chance"]
-    return [
-        (
-            f"{_TITLES[name]}, {kind}",
-            _percent(first.maps[kind][name].value),
-            f"{_interval(first.maps[kind][name])}; chance {_percent(chance[name].value)}",
-        )
-        for kind in KINDS
-        for name in _IN_TILES
-    ]
+    tiles = []
+    for kind in KINDS:
+        for name in _IN_TILES:
+            found = first.maps[kind][name]
+            words = f"{interval(found.low, found.high)}; chance {percent(chance[name].value)}"
+            tiles.append((f"{_TITLES[name]}, {kind}", percent(found.value), words))
+    return tiles
 
 
 def _tables(summary: Summary, labels: Sequence[str]) -> tuple[Table, ...]:
@@ -179,7 +176,7 @@ def _attention_table(summary: Summary, labels: Sequence[str]) -> Table:
     for label, encoder in zip(labels, summary.encoders, strict=True):
         elsewhere, on_itself = (each[encoder.layer].value for each in (encoder.elsewhere, encoder.on_itself))
         shares = (elsewhere, on_itself, 1 - elsewhere - on_itself)
-        rows.append((f"{label}, layer {encoder.layer}", *map(_percent, shares)))
+        rows.append((f"{label}, layer {encoder.layer}", *map(percent, shares)))
     hint = (
         "How the query patch shares out its attention. Only what other patches get is scored, whatever that share is."
     )
@@ -213,34 +210,24 @@ def _curve(encoder: EncoderSummary, label: str) -> LayerCurve:
 
 def _cells(scores: Scores) -> tuple[str, ...]:
     return tuple(
-        _DASH if math.isnan(each.value) else _unbroken(f"{_percent(each.value)} ({_interval(each)})")
+        DASH if math.isnan(each.value) else _unbroken(f"{percent(each.value)} ({interval(each.low, each.high)})")
         for each in scores.values()
     )
-
-
-def _interval(estimate: Estimate) -> str:
-    if math.isnan(estimate.low):
-        return "no interval"
-    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
 
 
 def _points(difference: Estimate) -> str:
     """A difference in percentage points with its interval."""
     if math.isnan(difference.value):
-        return _DASH
+        return DASH
     value, low, high = map(_signed, difference)
     return value if math.isnan(difference.low) else _unbroken(f"{value} ({low} to {high})")
 
 
 def _signed(difference: float) -> str:
-    points = f"{100 * difference:+.1f}".replace("-", _MINUS)
+    points = f"{100 * difference:+.1f}".replace("-", MINUS)
     return "0.0" if points[1:] == "0.0" else points
-
-
-def _percent(share: float) -> str:
-    return _DASH if math.isnan(share) else _unbroken(f"{100 * share:.1f} %")
 
 
 def _unbroken(text: str) -> str:
     """The same in one line of a table."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+    return text.replace(" ", NO_BREAK)

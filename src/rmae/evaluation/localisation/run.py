@@ -12,15 +12,12 @@ from rmae.evaluation.localisation.maps import MapMaker
 from rmae.evaluation.localisation.measurement import Measured, measure
 from rmae.evaluation.localisation.reading import QuerySettings
 from rmae.evaluation.localisation.report import write_report
-from rmae.evaluation.localisation.results import write_results
+from rmae.evaluation.localisation.results import RESULTS, write_results
 from rmae.evaluation.localisation.summary import all_left_out, summarise
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
 
 __all__ = ["RESULTS", "evaluate", "open_data"]
-
-RESULTS = "localisation.json"
-"""Name of the file with all that was measured, in the evaluation's folder."""
 
 
 def evaluate(

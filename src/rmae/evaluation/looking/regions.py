@@ -20,7 +20,7 @@ from rmae.regions.segment_anything import SegmentAnything
 from rmae.regions.slic import Slic
 from rmae.regions.source import RegionSource
 from rmae.regions.sources import NamedSource, regions_depend_on
-from rmae.visual.region_statistics import percent
+from rmae.visual.figure_words import rough_percent
 
 _COMPUTED = (Felzenszwalb, Slic, Grid, SegmentAnything)  # sources that find regions in any picture
 
@@ -75,7 +75,7 @@ def find_regions(
         return nothing._replace(reason=f"No regions are known of this picture: {error}.")
     generator = np.random.default_rng([config.seed, index])
     chosen = choose_regions(label_maps, area=config.region_area, number=max(wanted), generator=generator)
-    low, high = map(percent, config.region_area)
+    low, high = map(rough_percent, config.region_area)
     reason = "" if chosen else f"No region covers between {low} and {high} of this picture, so none is completed."
     return ChosenRegions(label_maps, chosen, reason)
 

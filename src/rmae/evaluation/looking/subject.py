@@ -19,6 +19,7 @@ from rmae.models.interchange.settings import IMAGENET_MEAN, IMAGENET_STD
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.resizing import resize
 from rmae.models.weights import CHECKPOINTS, load
+from rmae.ops.normalisation import Normalise, scale_pixels
 from rmae.training.run_folder import SavedRun, read_run
 from rmae.visual.visualisation_parts import Author
 
@@ -34,10 +35,8 @@ class Subject(NamedTuple):
     """timm's, for pictures of one size."""
     model: MaskedAutoencoder | None
     """What the encoder is part of, with a pixel decoder, a region branch or both; None for an encoder alone."""
-    mean: Tensor
-    """Of each channel, full scale = 1, shape (M, 1, 1)."""
-    std: Tensor
-    """Likewise."""
+    normalisation: Normalise
+    """What it takes instead of pixels."""
     run: SavedRun | None = None
     """The run it comes from, if that is known."""
     is_random: bool = False
@@ -75,15 +74,15 @@ class Subject(NamedTuple):
             Shape (1, M, h, w) float32 in [0, 1].
         """
         squeezed = crop_image(image, Crop(0, 0, image.shape[0], image.shape[1], False), self.image_hw)
-        return torch.from_numpy(squeezed.astype(np.float32) / np.iinfo(image.dtype).max).unsqueeze(0)
+        return scale_pixels(torch.from_numpy(squeezed)).unsqueeze(0)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """From [0, 1] to what the model takes, shape (B, M, h, w)."""
-        return (pixels - self.mean) / self.std
+        return self.normalisation.of_scaled(pixels)
 
     def in_full_scale(self, images: Tensor) -> Tensor:
         """The way back; reconstructions may leave [0, 1]."""
-        return images * self.std + self.mean
+        return self.normalisation.to_scaled(images)
 
 
 def open_subjects(
@@ -154,8 +153,7 @@ def _from_scratch(name: str, first: Subject | None, seed: int) -> Subject:
 
 
 def _subject(name: str, encoder: VisionTransformer, mean: tuple[float, ...], std: tuple[float, ...]) -> Subject:
-    mean_of, std_of = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
-    return Subject(name, "", encoder, None, mean_of, std_of)
+    return Subject(name, "", encoder, None, Normalise(mean, std))
 
 
 def _fit(subject: Subject, img_size: int | tuple[int, int]) -> Subject:

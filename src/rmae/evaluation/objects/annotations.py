@@ -1,7 +1,6 @@
 """Annotated objects of one part of a data set, held in few arrays: processes share them."""
 
 import math
-import reprlib
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rmae.evaluation.objects.usability import find_faults
+from rmae.quoting import one_line, quoted
 from rmae.regions.coco_json import CocoFile, read_coco_file
 from rmae.regions.coco_polygons import draw_polygons
 from rmae.regions.instance_table import Instance, InstanceTable, RunLengths, parse_instance, tabulate, with_rows
@@ -79,7 +79,8 @@ class ObjectTable(NamedTuple):
             try:
                 mask = _draw(segmentation, height, width)
             except ValueError as error:
-                raise ValueError(f"an object of {self.names[row]} in {self.file} cannot be used: {error}") from error
+                name = one_line(self.names[row])
+                raise ValueError(f"an object of {name} in {self.file} cannot be used: {error}") from error
             if mask.pixels.any():
                 drawn.append((number, mask))
         return drawn
@@ -143,7 +144,7 @@ def _draw(segmentation: list[np.ndarray] | RunLengths, height: int, width: int) 
         return draw_polygons(segmentation, height, width)
     if segmentation.size != [height, width]:
         raise ValueError(
-            f"a run-length mask has the size {reprlib.repr(segmentation.size)}, but the picture {[height, width]}"
+            f"a run-length mask has the size {quoted(segmentation.size)}, but the picture {[height, width]}"
         )
     return place_rle((height, width), segmentation.counts)
 
@@ -152,7 +153,9 @@ def _labels(ids: Sequence[int], categories: Sequence[Category], path: Path) -> n
     labels = {category.id: label for label, category in enumerate(categories, start=1)}
     for id_ in ids:
         if id_ not in labels:
-            raise ValueError(f"{path} has an annotation with the category_id {id_}, which its 'categories' do not list")
+            raise ValueError(
+                f"{path} has an annotation with the category_id {quoted(id_)}, which its 'categories' do not list"
+            )
     return np.array([labels[id_] for id_ in ids], dtype=np.int64)
 
 
@@ -163,7 +166,7 @@ def _categories(file: CocoFile) -> tuple[Category, ...]:
     categories = sorted((_category(entry, file.path) for entry in entries), key=lambda category: category.id)
     for one, other in pairwise(categories):
         if one.id == other.id:
-            raise ValueError(f"{file.path} lists two categories with the id {one.id}")
+            raise ValueError(f"{file.path} lists two categories with the id {quoted(one.id)}")
     return tuple(categories)
 
 
@@ -173,21 +176,21 @@ def _category(entry: Any, path: str) -> Category:
             return Category(id_, name, entry.get("frequency"))
     raise ValueError(
         f"{path} has a category that is no object with an id, a name, and at most a frequency of r, c or f: "
-        f"{reprlib.repr(entry)}"
+        f"{quoted(entry)}"
     )
 
 
 def _parse(found: dict[str, Any]) -> _Entry:
-    where = f"annotation {reprlib.repr(found.get('id'))}"
+    where = f"annotation {quoted(found.get('id'))}"
     category_id, box, area = found.get("category_id"), found.get("bbox"), found.get("area")
     if not isinstance(category_id, int):
-        raise ValueError(f"{where} has the category_id {reprlib.repr(category_id)}; it must be an integer")
+        raise ValueError(f"{where} has the category_id {quoted(category_id)}; it must be an integer")
     box = [math.nan] * 4 if box is None else box
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(number, int | float) for number in box):
-        raise ValueError(f"{where} has the bbox {reprlib.repr(box)}; it must be x, y, width and height")
+        raise ValueError(f"{where} has the bbox {quoted(box)}; it must be x, y, width and height")
     area = math.nan if area is None else area
     if not isinstance(area, int | float):
-        raise ValueError(f"{where} has the area {reprlib.repr(area)}; it must be a number of pixels")
+        raise ValueError(f"{where} has the area {quoted(area)}; it must be a number of pixels")
     try:
         return _Entry(parse_instance(found), category_id, array("d", box), float(area))
     except OverflowError:

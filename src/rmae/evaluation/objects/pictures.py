@@ -95,6 +95,26 @@ def check_pictures(part: Part, *, all_needed: bool) -> None:
         )
 
 
+def open_validation(root: Path, layout: Layout) -> tuple[Part, tuple[Category, ...]]:
+    """Read the annotations of the part for validation, all of whose pictures have to be there.
+
+    Args:
+        root: Folder of the data set, as `read_part` takes it.
+        layout: Which of the two.
+
+    Returns:
+        The part, and its categories by ascending id.
+
+    Raises:
+        ValueError: The folder or the file is missing, the file is not of this form, or a picture is missing.
+    """
+    if not root.is_dir():
+        raise ValueError(f"the data folder {root} does not exist")
+    part, categories = read_part(root, layout, "val")
+    check_pictures(part, all_needed=True)
+    return part, categories
+
+
 def read_picture(part: Part, row: int, *, max_pixels: int) -> np.ndarray:
     """Read a picture, shape (H, W, 3) uint8; 16 bits, as TIFF has them, become 8.
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rmae.quoting import quoted
+
 _ADE20K, _PLAIN = "objectInfo150.txt", "classes.txt"
 CLASS_FILES = (_ADE20K, _PLAIN)
 """Files with names of classes, looked for in this order beside the folders of a data set."""
@@ -39,8 +41,8 @@ def _from_table(path: Path) -> tuple[str, ...]:
     for number, row in enumerate(rows, start=1):
         if len(row) != 6 or row[0] != str(number):
             raise ValueError(
-                f"line {number + 1} of {path} is {' '.join(row)!r}; it must have six columns (Idx, Ratio, Train, Val, "
-                f"Stuff, Name), the first of them {number}"
+                f"line {number + 1} of {path} is {quoted(' '.join(row))}; it must have six columns (Idx, Ratio, Train, "
+                f"Val, Stuff, Name), the first of them {number}"
             )
     return tuple(row[5].strip() for row in rows)
 

@@ -11,6 +11,7 @@ import numpy as np
 from rmae.data.image_set import ImageSet
 from rmae.data.images import UnreadableImage
 from rmae.evaluation.segmentation.labels import IGNORED, LABEL_DTYPE
+from rmae.quoting import quoted
 from rmae.regions.coco_panoptic import label_segments, read_segment_ids
 from rmae.regions.segment_table import NO_CATEGORY, SegmentTable, read_segments
 
@@ -74,7 +75,7 @@ def read_categories(path: Path) -> dict[int, str]:
             case {"id": int(id_), "name": str(name)} if id_ not in names:
                 names[id_] = name
             case _:
-                raise ValueError(f"{path} has a category without an id of its own and a name: {entry!r}")
+                raise ValueError(f"{path} has a category without an id of its own and a name: {quoted(entry)}")
     if not names:
         raise ValueError(f"{path} has no list of categories; it must name those of its segments")
     return dict(sorted(names.items()))

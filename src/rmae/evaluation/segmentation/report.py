@@ -14,10 +14,10 @@ from rmae.files import write_atomically
 from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Example, Table, render_evaluation_report
+from rmae.visual.figure_words import percent
 from rmae.visual.label_map_pictures import class_legend, label_map_figures
 
 _CURVES = (("loss", "Loss"), ("miou", "Mean IoU"), ("lr", "Learning rate"))
-_DASH = "\N{EN DASH}"
 
 
 def write_report(
@@ -98,9 +98,9 @@ def _tiles(scores: SegmentScores) -> tuple[tuple[str, str, str], ...]:
     verb = "is" if absent == 1 else "are"
     left_out = f"; {absent:,} of {len(scores.iou):,} classes {verb} left out" if absent else ""
     return (
-        ("Mean IoU", _percent(scores.miou), f"overlap of truth and prediction, mean over classes{left_out}"),
-        ("Pixel accuracy", _percent(scores.pixel_accuracy), "of the labelled pixels"),
-        ("Mean class accuracy", _percent(scores.mean_accuracy), "mean over classes"),
+        ("Mean IoU", percent(scores.miou), f"overlap of truth and prediction, mean over classes{left_out}"),
+        ("Pixel accuracy", percent(scores.pixel_accuracy), "of the labelled pixels"),
+        ("Mean class accuracy", percent(scores.mean_accuracy), "mean over classes"),
     )
 
 
@@ -114,13 +114,9 @@ def _table(classes: tuple[str, ...], scores: SegmentScores) -> Table:
         hint += f" Neither in the labels nor predicted, and so without a score: {', '.join(absent)}."
     total = max(1, int(scores.num_pixels.sum()))
     rows = tuple(
-        (name, _percent(iou), _percent(accuracy), _percent(num_pixels / total))
+        (name, percent(iou), percent(accuracy), percent(num_pixels / total))
         for name, iou, accuracy, num_pixels in zip(
             classes, scores.iou.tolist(), scores.accuracy.tolist(), scores.num_pixels.tolist(), strict=True
         )
     )
     return Table("Scores by class", hint, ("Class", "IoU", "Accuracy", "Share of pixels"), rows)
-
-
-def _percent(share: float) -> str:
-    return _DASH if math.isnan(share) else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"

@@ -4,11 +4,9 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from rmae.data.image_set import ImageSet
 from rmae.data.images import UnreadableImage
@@ -17,7 +15,6 @@ from rmae.evaluation.segmentation.labels import IGNORED, LABEL_DTYPE, WrongLabel
 
 SUFFIX = ".png"
 """What files with labels end in."""
-_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 _NUM_NAMED = 3
 
 
@@ -80,20 +77,12 @@ class SemanticPngs:
         """The labels as stored, shape (H, W) int32; `IGNORED` for the largest number of the PNG."""
         try:
             encoded = path.read_bytes()
-            with Image.open(BytesIO(encoded), formats=("PNG",)) as image:
-                mode = image.mode
         except FileNotFoundError:
             raise UnreadableImage(f"its labels are missing: there is no {path}") from None
         except OSError as error:
-            what = "is not a PNG file" if isinstance(error, UnidentifiedImageError) else f"cannot be read ({error})"
-            raise UnreadableImage(f"{path} {what}") from None
-        if mode not in _MODES:
-            raise UnreadableImage(
-                f"{path} is of mode {mode}; labels must be grey levels or indices of a palette (modes L, P or I;16), "
-                "one number a pixel"
-            )
+            raise UnreadableImage(f"{path} cannot be read ({error.strerror})") from None
         try:
-            return read_label_map(encoded, str(path), self.max_pixels)
+            return read_label_map(encoded, str(path), self.max_pixels, formats=("PNG",), colours=False)
         except ValueError as error:
             raise UnreadableImage(str(error)) from error
 

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from rmae.evaluation.segmentation.labels import IGNORED
 from rmae.evaluation.segmentation.network import SegmentationNetwork
+from rmae.ops.normalisation import Normalise
 
 
 class SegmentLosses(NamedTuple):
@@ -29,9 +30,6 @@ class SegmentStep(nn.Module):
         pixel_std: Standard deviation of each channel, full scale = 1.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
-
     def __init__(
         self,
         model: SegmentationNetwork,
@@ -43,8 +41,7 @@ class SegmentStep(nn.Module):
         super().__init__()
         self.model = model
         self.auxiliary_weight = auxiliary_weight
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
+        self.normalise = Normalise(pixel_mean, pixel_std)
 
     def forward(self, images: Tensor, labels: Tensor) -> SegmentLosses:
         """Compare predictions with the truth.
@@ -60,10 +57,6 @@ class SegmentStep(nn.Module):
         head = pixel_loss(output.logits, labels)
         auxiliary = pixel_loss(output.auxiliary_logits, labels)
         return SegmentLosses(head + self.auxiliary_weight * auxiliary, head, auxiliary)
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Pictures of uint8 as the network takes them."""
-        return (images.to(self.pixel_mean.dtype) / 255 - self.pixel_mean) / self.pixel_std
 
 
 def pixel_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from rmae.config_json import config_from_json, config_to_json
 from rmae.models.assembly import SavedModel, norm_eps_of
 from rmae.models.blocks import NORM_EPS
 from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.quoting import quoted
 
+_LARGEST = 1e6  # of a mean or a deviation; not a number is none either
 IMAGENET_MEAN, IMAGENET_STD = DataConfig.pixel_mean, DataConfig.pixel_std
 """What published weights of three channels were trained with, where they do not say."""
 
@@ -36,7 +38,7 @@ def with_settings(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], *,
     Raises:
         ValueError: A setting is not what it must be.
     """
-    config = config_from_json(ModelConfig, settings["model"], where=where)
+    config = config_from_json(ModelConfig, settings.get("model"), where=where)
     norm_eps = checked_norm_eps(settings.get("norm_eps", NORM_EPS), where=where)
     mean, std = read_statistics(settings, config.channels, where=where)
     return SavedModel(config, tensors, norm_eps, mean, std)
@@ -49,7 +51,7 @@ def checked_norm_eps(norm_eps: Any, *, where: str) -> float:
         ValueError: It is not.
     """
     if not isinstance(norm_eps, float) or not 0 < norm_eps < 1:
-        raise ValueError(f"what layer norms add in {where} is {norm_eps!r}; it must be a number between 0 and 1")
+        raise ValueError(f"what layer norms add in {where} is {quoted(norm_eps)}; it must be a number between 0 and 1")
     return norm_eps
 
 
@@ -94,12 +96,12 @@ def read_statistics(
         return None, None
     mean, std = (_numbers(settings.get(name), channels, what=f"{name} in {where}") for name in names)
     if not all(value > 0 for value in std):
-        raise ValueError(f"{names[1]} in {where} is {list(std)}; each value must be above 0")
+        raise ValueError(f"{names[1]} in {where} is {quoted(list(std))}; each value must be above 0")
     return mean, std
 
 
 def _numbers(values: Any, channels: int, *, what: str) -> tuple[float, ...]:
     is_list = isinstance(values, list | tuple) and len(values) == channels
-    if not is_list or not all(isinstance(value, int | float) for value in values):
-        raise ValueError(f"{what} is {values!r}; it must be {channels} numbers, one a channel")
+    if not is_list or not all(isinstance(value, int | float) and abs(value) <= _LARGEST for value in values):
+        raise ValueError(f"{what} is {quoted(values)}; it must be {channels} numbers, one a channel")
     return tuple(float(value) for value in values)

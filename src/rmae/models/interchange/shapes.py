@@ -8,16 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rmae.quoting import quoted
 
-def shape_of(state_dict: Mapping[str, Tensor], name: str) -> torch.Size:
+
+def shape_of(state_dict: Mapping[str, Tensor], name: str, *, num_dims: int = 2) -> torch.Size:
     """Shape of a tensor.
 
     Raises:
-        ValueError: It is missing.
+        ValueError: It is missing, empty, or has not so many dimensions.
     """
     if name not in state_dict:
         raise ValueError(f"the weights lack {name!r}")
-    return state_dict[name].shape
+    shape = state_dict[name].shape
+    if len(shape) != num_dims or 0 in shape:
+        raise ValueError(f"the weights' {name!r} has shape {quoted(tuple(shape))}; it must have {num_dims} dimensions")
+    return shape
 
 
 def count_blocks(state_dict: Mapping[str, Tensor], prefix: str) -> int:

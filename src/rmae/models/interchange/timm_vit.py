@@ -1,6 +1,7 @@
 """The pixel encoder as timm saves its Vision Transformers, and theirs as pixel encoder."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any
@@ -18,6 +19,7 @@ from rmae.models.assembly import SavedModel
 from rmae.models.interchange.settings import known_statistics, read_statistics
 from rmae.models.interchange.shapes import mlp_ratio_of, shape_of, side_or_sides
 from rmae.models.masked_autoencoder import MaskedAutoencoder
+from rmae.quoting import one_line, quoted
 
 _ARCHITECTURES = {
     (192, 12, 3): "vit_tiny_patch16_224",
@@ -27,6 +29,9 @@ _ARCHITECTURES = {
     (1280, 32, 16): "vit_huge_patch14_224",
 }
 """timm's name by width, depth and heads. All sizes are given beside it, so that any of them would do."""
+
+_MOST_BLOCKS = 1000
+"""Depth of a network beyond which it is not tried to build it."""
 
 _CROP_SHARE = 0.875
 """Share of a picture that a centre crop keeps in evaluation, as MAE has it: 224 of 256 pixels."""
@@ -103,8 +108,10 @@ def from_timm(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], *, wh
         ValueError: It is not a plain Vision Transformer with a class token, or config and weights do not fit.
     """
     state_dict = plain_encoder(state_dict)
-    vit, num_heads = _build(config, where)
+    vit, num_heads = _plain_vit(plan_network(config, where), config["architecture"], where)
     settings = config.get("pretrained_cfg", config)
+    if not isinstance(settings, dict):
+        raise ValueError(f"pretrained_cfg in {where} is {quoted(settings)}; it must be an object")
     patch_height, patch_width = vit.patch_embed.patch_size
     if patch_height != patch_width:
         raise ValueError(f"patches of {where} are {patch_height} x {patch_width} pixels; rmae takes square ones")
@@ -124,20 +131,40 @@ def from_timm(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], *, wh
     return SavedModel(config_from_json(ModelConfig, shape, where=where), tensors, _norm_eps(vit, where), mean, std)
 
 
-def _build(config: Mapping[str, Any], where: str) -> tuple[VisionTransformer, int]:
-    """The network that a config describes, without weights, and its number of attention heads."""
+BUILD_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, ArithmeticError, LookupError)
+"""What timm raises for arguments that make no sense."""
+
+
+def plan_network(config: Mapping[str, Any], where: str) -> nn.Module:
+    """Build what a `config.json` of timm describes, without memory for weights.
+
+    Args:
+        config: Of a folder that timm saved.
+        where: Name of the folder, for errors.
+
+    Raises:
+        ValueError: There is no such model, or its arguments make no sense.
+    """
     name, arguments = config["architecture"], config.get("model_args", {})
     if not isinstance(name, str) or not timm.is_model(name):
-        raise ValueError(f"{where} holds weights of {name!r}, which is not a model of timm")
+        raise ValueError(f"{where} holds weights of {quoted(name)}, which is not a model of timm")
     if not isinstance(arguments, dict) or arguments.keys() - signature(VisionTransformer).parameters.keys():
         raise ValueError(f"model_args in {where} are not those of timm's VisionTransformer")
+    depth = arguments.get("depth", 1)
+    if not isinstance(depth, int) or not 0 <= depth <= _MOST_BLOCKS:
+        raise ValueError(f"depth in {where} is {quoted(depth)}; it must lie between 0 and {_MOST_BLOCKS:,}")
     build: Callable[..., nn.Module] = timm.create_model
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            vit = build(name, pretrained=False, **(arguments | {"num_classes": 0}))
-    except (RuntimeError, TypeError, ValueError, AssertionError, AttributeError) as error:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of empty weights, which do not fit the tensors
+            return build(name, pretrained=False, **(arguments | {"num_classes": 0}))
+    except BUILD_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"timm cannot build what {where} describes: {reason}") from error
+        raise ValueError(f"timm cannot build what {where} describes: {one_line(reason)}") from error
+
+
+def _plain_vit(vit: nn.Module, name: str, where: str) -> tuple[VisionTransformer, int]:
+    """A network, if it is a plain Vision Transformer, and its number of attention heads."""
     if type(vit) is VisionTransformer and vit.has_class_token and not vit.no_embed_class:
         match next(vit.blocks.children(), None):
             case Block(attn=Attention(num_heads=num_heads), mlp=Mlp(act=nn.GELU())):
@@ -168,7 +195,7 @@ def plain_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for pattern, what in _FOREIGN.items():
         for name in state_dict:
             if re.search(pattern, name):
-                raise ValueError(f"the weights have {what} ({name!r}), which the encoder of rmae has not")
+                raise ValueError(f"the weights have {what} ({quoted(name)}), which the encoder of rmae has not")
     for name, what in _NEEDED.items():
         if name not in state_dict:
             raise ValueError(f"the weights have no {what} ({name!r}), which the encoder of rmae needs")

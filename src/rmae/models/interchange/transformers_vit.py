@@ -14,6 +14,7 @@ from rmae.models.interchange.settings import checked_norm_eps, known_statistics,
 from rmae.models.interchange.shapes import count_blocks, mlp_ratio_of, shape_of, side_or_sides
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.ops.positions import sincos_positions
+from rmae.quoting import quoted
 
 Architecture = Literal["vit", "vit_mae"]
 """transformers' `model_type`."""
@@ -192,10 +193,12 @@ def from_transformers(
     """
     kind = config["model_type"]
     if kind not in ("vit", "vit_mae"):
-        raise ValueError(f"{where} holds a model of type {kind!r}; of transformers' models rmae reads vit and vit_mae")
+        raise ValueError(
+            f"{where} holds a model of type {quoted(kind)}; of transformers' models rmae reads vit and vit_mae"
+        )
     config = _DEFAULTS | {name: value for name, value in config.items() if value is not None}
     if config["hidden_act"] != "gelu":
-        raise ValueError(f"hidden_act in {where} is {config['hidden_act']!r}; the encoder of rmae has gelu")
+        raise ValueError(f"hidden_act in {where} is {quoted(config['hidden_act'])}; the encoder of rmae has gelu")
     published = _published(state_dict, has_decoder=kind == "vit_mae")
     tensors = _to_ours(published, where)
     shape = _shape(config, published, where)
@@ -229,11 +232,13 @@ def _to_ours(published: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
             continue
         ours = _our_name(name)
         if ours is None:
-            raise ValueError(f"{where} holds {name!r}, which is not a name of transformers' ViT or ViTMAE")
+            raise ValueError(f"{where} holds {quoted(name)}, which is not a name of transformers' ViT or ViTMAE")
         if _QKV[0] in name:
             parts = [name.replace(_QKV[0], part) for part in _QKV]
             if missing := [part for part in parts if part not in published]:
-                raise ValueError(f"the weights lack {missing[0]!r}")
+                raise ValueError(f"the weights lack {quoted(missing[0])}")
+            if len({(published[part].shape, published[part].dtype) for part in parts}) > 1 or not tensor.ndim:
+                raise ValueError(f"the weights' {quoted(name)} is not of the shape of keys and values")
             tensor = torch.cat([published[part] for part in parts])
         tensors[ours] = tensor
     return tensors
@@ -255,7 +260,7 @@ def _our_name(name: str) -> str | None:
 def _shape(config: Mapping[str, Any], published: Mapping[str, Tensor], where: str) -> dict[str, Any]:
     """The architecture as JSON of a `ModelConfig`: from the shapes, or where they do not tell, from the config."""
     embed_dim, channels, patch_height, patch_width = shape_of(
-        published, "embeddings.patch_embeddings.projection.weight"
+        published, "embeddings.patch_embeddings.projection.weight", num_dims=4
     )
     if patch_height != patch_width:
         raise ValueError(f"patches of {where} are {patch_height} x {patch_width} pixels; rmae takes square ones")

@@ -7,12 +7,13 @@ from rmae.models.weights.exports import (
     export_timm,
     export_transformers,
 )
-from rmae.models.weights.folder import CHECKPOINTS, newest_checkpoint, read_scalars, read_tensors, write_folder
+from rmae.models.weights.folder import CHECKPOINTS, SCALARS, newest_checkpoint, read_scalars, read_tensors, write_folder
 from rmae.models.weights.loading import load
 from rmae.models.weights.saving import save_model, upload_model
 
 __all__ = [
     "CHECKPOINTS",
+    "SCALARS",
     "Export",
     "export_detectron2",
     "export_reference",

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from rmae.files import flush, whole_folder
+from rmae.files import flush, whole_folder, write_json
 from rmae.models.interchange.settings import settings_of
 from rmae.models.interchange.timm_vit import timm_config, timm_tensors
 from rmae.models.interchange.transformers_vit import (
@@ -25,9 +24,9 @@ from rmae.models.weights.folder import (
     TENSORS,
     float32,
     refuse_other_contents,
-    write_json,
 )
 from rmae.models.weights.loading import NOTE, note_of
+from rmae.models.weights.tensor_files import write_safetensors
 
 _PREPROCESSOR = "preprocessor_config.json"
 
@@ -142,7 +141,7 @@ def _write_folder(folder: Path, tensors: Mapping[str, Tensor], settings: Mapping
     folder = folder.resolve()
     refuse_other_contents(folder, {TENSORS, SCALARS, _PREPROCESSOR}, what="an export")
     with whole_folder(folder) as partial:
-        save_file(float32(tensors), partial / TENSORS, metadata={"format": "pt"})
+        write_safetensors(partial / TENSORS, float32(tensors))
         for name, values in settings.items():
             write_json(partial / name, values)
 

@@ -1,16 +1,15 @@
 """Folders of weights and settings that are there whole or not at all."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from rmae.files import whole_folder
-from rmae.models.weights.tensor_files import read_safetensors
+from rmae.files import read_json, whole_folder, write_atomically, write_json
+from rmae.models.weights.tensor_files import read_safetensors, write_safetensors
+from rmae.quoting import one_line, quoted
 
 FORMAT_VERSION = 1
 """Version of the folders written here; another one is refused."""
@@ -28,20 +27,15 @@ def write_folder(
     Args:
         folder: What to write; replaced if it exists.
         tensors: Tensors by name, moved to the CPU.
-        scalars: What `json.dumps` takes; a format version is added.
+        scalars: What `write_json` takes; a format version is added.
         texts: Further files by name.
     """
     with whole_folder(folder) as partial:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, partial / TENSORS, metadata={"format": "pt"})
+        write_safetensors(partial / TENSORS, plain)
         write_json(partial / SCALARS, {"version": FORMAT_VERSION, **scalars})
         for name, text in (texts or {}).items():
-            (partial / name).write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON for people to read."""
-    path.write_text(json.dumps(values, indent=2) + "\n")
+            write_atomically(partial / name, text)
 
 
 def refuse_other_contents(folder: Path, known: set[str], *, what: str) -> None:
@@ -63,12 +57,12 @@ def read_scalars(folder: Path) -> dict[str, Any]:
         ValueError: The folder is not one, or is of another version.
     """
     try:
-        scalars = json.loads((folder / SCALARS).read_text())
+        scalars = read_json(folder / SCALARS)
         version = scalars["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder} is not a model or a checkpoint of rmae ({error})") from error
+        raise ValueError(f"{folder} is not a model or a checkpoint of rmae ({one_line(error)})") from error
     if version != FORMAT_VERSION:
-        raise ValueError(f"{folder} is of format version {version}; this rmae reads version {FORMAT_VERSION}")
+        raise ValueError(f"{folder} is of format version {quoted(version)}; this rmae reads version {FORMAT_VERSION}")
     return scalars
 
 

@@ -1,13 +1,14 @@
 """A model from wherever its weights are."""
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from rmae.files import read_json
 from rmae.models.assembly import SavedModel
 from rmae.models.interchange.settings import (
     IMAGENET_MEAN,
@@ -29,6 +30,7 @@ from rmae.models.weights.tensor_files import (
     read_torch,
     tensors_by_name,
 )
+from rmae.quoting import one_line, quoted
 
 MODEL = "model."
 """What the names of a model's weights begin with in our folders."""
@@ -67,14 +69,28 @@ def load(source: str | Path | Mapping[str, Tensor], *, num_heads: int | None = N
         return _load_bare(source, num_heads)
     path = Path(source)
     if path.is_dir():
-        return _read_folder(newest_checkpoint(path) or path).build()
+        folder = newest_checkpoint(path) or path
+        with _named(folder):
+            return _read_folder(folder).build()
     if path.is_file():
-        return _load_file(path, num_heads)
+        with _named(path):
+            return _load_file(path, num_heads)
     if isinstance(source, str) and _may_be_hub_id(source):
         return _read_folder(_download(source)).build()
     raise ValueError(
         f"there is nothing at {source}; give a run, a checkpoint, a folder or file of weights or a hub id like org/name"
     )
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors say which file or folder they are about, as those of tensors alone do not."""
+    try:
+        yield
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _may_be_hub_id(source: str) -> bool:
@@ -91,7 +107,7 @@ def _download(name: str) -> Path:
         if not any(folder.glob("model*.safetensors")):  # as some have it that transformers or timm wrote long ago
             snapshot_download(name, allow_patterns=[*settings, "pytorch_model*.bin", "pytorch_model*.index.json"])
     except (HfHubHTTPError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = one_line((str(error).strip().splitlines() or [type(error).__name__])[0])
         raise ValueError(f"there is no folder {name} here, and it cannot be had from the hub: {reason}") from error
     return folder
 
@@ -127,7 +143,7 @@ def _statistics_of_run(run: Path, channels: int) -> Statistics:
 def _read_json(path: Path) -> dict[str, Any]:
     """What a JSON file holds; nothing where there is none, or no object."""
     try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
+        contents = read_json(path)
     except (OSError, ValueError):
         return {}
     return contents if isinstance(contents, dict) else {}
@@ -153,10 +169,12 @@ def note_of(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[
 
 def _read_noted(tensors: Mapping[str, Tensor], note: Any, *, where: Path) -> SavedModel:
     """A file that we exported, as its note tells."""
-    if not isinstance(note, Mapping) or not {"version", "settings", "tensors"} <= note.keys():
+    known = isinstance(note, Mapping) and {"version", "settings", "tensors"} <= note.keys()
+    if not known or not isinstance(note["settings"], Mapping):
         raise ValueError(f"what {where} holds under {NOTE!r} was not written by rmae")
     if note["version"] != _NOTE_VERSION:
-        raise ValueError(f"{where} is of format version {note['version']}; this rmae reads version {_NOTE_VERSION}")
+        version = quoted(note["version"])
+        raise ValueError(f"{where} is of format version {version}; this rmae reads version {_NOTE_VERSION}")
     rest = tensors_by_name(note["tensors"], where=where)
     ours = from_vitdet(tensors, rest) if is_vitdet(tensors) else rename_reference(without_tables(tensors)) | rest
     return with_settings(note["settings"], ours, where=str(where))
@@ -173,7 +191,7 @@ def _load_bare(state_dict: Mapping[str, Tensor], num_heads: int | None) -> Maske
     if not is_reference(state_dict):
         raise ValueError("the weights carry neither the names of MAE nor those of R-MAE ('patch_embed.proj.weight')")
     state_dict = plain_encoder(state_dict)
-    embed_dim, channels, patch_size, _ = shape_of(state_dict, "patch_embed.proj.weight")
+    embed_dim, channels, patch_size, _ = shape_of(state_dict, "patch_embed.proj.weight", num_dims=4)
     if num_heads is None:
         num_heads = 16 if embed_dim == 1280 else embed_dim // 64
         if embed_dim % 64:
@@ -182,7 +200,7 @@ def _load_bare(state_dict: Mapping[str, Tensor], num_heads: int | None) -> Maske
             )
     model = from_reference(
         state_dict,
-        img_size=square_side(shape_of(state_dict, "pos_embed")[1] - 1) * patch_size,
+        img_size=square_side(shape_of(state_dict, "pos_embed", num_dims=3)[1] - 1) * patch_size,
         num_heads=num_heads,
         decoder_num_heads=_heads(state_dict, "decoder_embed.weight", 32),
         region_encoder_heads=_heads(state_dict, "region_cross_embed.weight", 16),

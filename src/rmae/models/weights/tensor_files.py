@@ -1,17 +1,25 @@
 """Files of tensors by name: safetensors, torch's own, and either in several files with an index."""
 
 import argparse
-import json
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
+
+from rmae.files import read_json
+from rmae.quoting import one_line, quoted
 
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 """Names that timm and transformers give to their weights, the first one found counts."""
+
+
+_LONGEST_NAME = 200
 
 
 def read_safetensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
@@ -24,7 +32,19 @@ def read_safetensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+        raise ValueError(f"{path} cannot be read as safetensors: {one_line(error)}") from error
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors by name to a safetensors file.
+
+    Raises:
+        OSError: The file cannot be written, because the disk is full say.
+    """
+    try:
+        save_file(dict(tensors), path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(f"{path.name} cannot be written: {error}") from error
 
 
 def read_torch(path: Path) -> Any:
@@ -35,11 +55,19 @@ def read_torch(path: Path) -> Any:
     """
     try:
         # Official training checkpoints keep their arguments beside the weights.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd objects, which are refused
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's restricted reader has no common error for malformed files
-        reason = (str(error).splitlines() or ["it ends too early"])[0]
-        raise ValueError(f"{path} cannot be read as a file of weights alone: {reason}") from error
+        raise ValueError(f"{path} cannot be read as a file of weights alone: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    """Why torch does not read a file; not how it could be made to run what is in it, as torch itself advises."""
+    if found := re.search(r"GLOBAL (\S+) was not an allowed|whose module (\S+) is blocked", str(error)):
+        return f"it would run {one_line(found[1] or found[2], longest=80)}; save the tensors by name alone"
+    last = [line for line in str(error).splitlines() if line.strip() and "weights_only" not in line]
+    return one_line(last[0]) if last else "it ends too early"
 
 
 def tensors_by_name(contents: Any, *, where: Path) -> dict[str, Tensor]:
@@ -52,7 +80,8 @@ def tensors_by_name(contents: Any, *, where: Path) -> dict[str, Tensor]:
         raise ValueError(f"{where} holds a {type(contents).__name__}, not tensors by name")
     for name, tensor in contents.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise ValueError(f"{where} holds a {type(tensor).__name__} called {name!r}, not tensors by name alone")
+            kind = type(tensor).__name__
+            raise ValueError(f"{where} holds a {kind} called {quoted(name)}, not tensors by name alone")
     return dict(contents)
 
 
@@ -82,9 +111,14 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _shards(index: Path) -> list[str]:
     """Names of the files beside an index that hold its tensors."""
     try:
-        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        shards = sorted(set(read_json(index)["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{index} does not tell which file holds which weights ({error})") from error
-    if outside := [shard for shard in shards if Path(shard).name != shard]:
-        raise ValueError(f"{index} names {outside[0]!r}, which is not a file beside it")
+        raise ValueError(f"{index} does not tell which file holds which weights ({one_line(error)})") from error
+    if outside := [shard for shard in shards if not _is_name(shard)]:
+        raise ValueError(f"{index} names {quoted(outside[0])}, which is not a file beside it")
     return shards
+
+
+def _is_name(shard: object) -> bool:
+    """Whether this may be the name of a file in the same folder."""
+    return isinstance(shard, str) and Path(shard).name == shard and shard.isprintable() and len(shard) <= _LONGEST_NAME

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from rmae.config.detection import DetectConfig
-from rmae.evaluation.detection.dataset import open_data
+from rmae.evaluation.detection.data import open_data
 
 COCO = DetectConfig()
 LVIS = DetectConfig(layout="lvis")

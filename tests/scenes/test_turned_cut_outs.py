@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rmae.scenes.patches import MOST_TURNED, Pyramid, draw_patch, make_pyramid, turn
+from rmae.scenes.turned_cut_outs import MOST_TURNED, Pyramid, draw_turned, make_pyramid, turn
 
 
 def square(side: int = 20, colour: tuple[int, int, int] = (250, 200, 30)) -> Image.Image:
@@ -73,13 +73,13 @@ def test_no_fringe_has_another_colour(side: float):
 
 def test_drawn_sizes_and_angles_lie_within_their_limits():
     pyramid = make_pyramid(square(60), (20.0, 60.0))
-    areas = [draw_patch(pyramid, (20.0, 60.0), np.random.default_rng(seed)).mask.sum() for seed in range(200)]
+    areas = [draw_turned(pyramid, (20.0, 60.0), np.random.default_rng(seed)).mask.sum() for seed in range(200)]
     assert 19**2 < min(areas) < 24**2
     assert 56**2 < max(areas) < 61**2
     bar = make_pyramid(Image.new("RGBa", (60, 6), (255, 255, 255, 255)), (60.0, 60.0))
     angles = []
     for seed in range(200):
-        rows, columns = np.nonzero(draw_patch(bar, (60.0, 60.0), np.random.default_rng(seed)).mask)
+        rows, columns = np.nonzero(draw_turned(bar, (60.0, 60.0), np.random.default_rng(seed)).mask)
         angles.append(np.degrees(np.arctan(np.polyfit(columns, rows, 1)[0])))
     assert 22 < np.max(angles) < MOST_TURNED + 1
     assert -MOST_TURNED - 1 < np.min(angles) < -22
@@ -87,8 +87,8 @@ def test_drawn_sizes_and_angles_lie_within_their_limits():
 
 
 def test_small_cut_outs_are_not_enlarged_much():
-    patch = draw_patch(make_pyramid(square(32), (100.0, 120.0)), (100.0, 120.0), np.random.default_rng(0))
-    assert patch.mask.sum() == pytest.approx(48**2, rel=0.06)
+    turned = draw_turned(make_pyramid(square(32), (100.0, 120.0)), (100.0, 120.0), np.random.default_rng(0))
+    assert turned.mask.sum() == pytest.approx(48**2, rel=0.06)
 
 
 def test_things_are_mirrored_half_the_time_and_their_light_changes():
@@ -98,11 +98,11 @@ def test_things_are_mirrored_half_the_time_and_their_light_changes():
     pyramid: Pyramid = make_pyramid(Image.fromarray(pixels, "RGBa"), (30.0, 40.0))
     lefts, lights = 0, set()
     for seed in range(200):
-        patch = draw_patch(pyramid, (30.0, 40.0), np.random.default_rng(seed))
-        grey = np.asarray(patch.image)[..., :3].mean(axis=2) * patch.mask
+        turned = draw_turned(pyramid, (30.0, 40.0), np.random.default_rng(seed))
+        grey = np.asarray(turned.image)[..., :3].mean(axis=2) * turned.mask
         middle = grey.shape[1] // 2
         lefts += grey[:, :middle].sum() > grey[:, middle:].sum()
         lights.add(int(grey.max()))
-        np.testing.assert_array_equal(patch.mask, np.asarray(patch.image)[..., 3] >= 128)
+        np.testing.assert_array_equal(turned.mask, np.asarray(turned.image)[..., 3] >= 128)
     assert 75 < lefts < 125
     assert len(lights) > 30

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from rmae.quoting import one_line, quoted
 from rmae.regions.overlap import stack_masks
 from rmae.regions.rle import place_rle
 
@@ -37,6 +38,8 @@ class SamJson:
         path = Path(self.folder) / PurePosixPath(name).with_suffix(".json")
         try:
             annotations = json.loads(path.read_bytes())["annotations"]
+            if not isinstance(annotations, list):
+                raise TypeError("its annotations are no list")
             encoded = [annotation["segmentation"] for annotation in annotations]
             encoded = [(tuple(mask["size"]), mask["counts"]) for mask in encoded]
         except FileNotFoundError:
@@ -44,10 +47,14 @@ class SamJson:
         except OSError as error:
             raise ValueError(f"{path} cannot be read ({error.strerror})") from None
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is not a mask file in the SA-1B form ({error!r})") from error
+            # Not as Python writes an exception: that of text in another encoding holds the whole text.
+            fault = one_line(f"{type(error).__name__}: {error}")
+            raise ValueError(f"{path} is not a mask file in the SA-1B form ({fault})") from error
         for size, _ in encoded:
             if size != (height, width):
-                raise ValueError(f"{path} holds masks of size {size}, but the image has {height} x {width} pixels")
+                raise ValueError(
+                    f"{path} holds masks of size {quoted(size)}, but the image has {height} x {width} pixels"
+                )
         try:
             # With the image's own size: one from the file may be equal and yet no integer, as 2.0 is.
             return stack_masks((place_rle((height, width), counts) for _, counts in encoded), height, width)

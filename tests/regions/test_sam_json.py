@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rmae.regions.sam import SamJson
+from rmae.regions.sam_json import SamJson
 
 IMAGE = np.zeros((2, 3, 3), np.uint8)
 

@@ -1,4 +1,4 @@
-"""What a person sees while regions are made or images are packed."""
+"""What a person sees while images are gone through: regions made of them, packed, evaluated."""
 
 import time
 from datetime import timedelta
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-class MakingProgress:
+class ImageProgress:
     """A live bar on a terminal; elsewhere, in a log file say, a plain line every ten seconds.
 
     Args:

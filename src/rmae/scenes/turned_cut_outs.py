@@ -27,7 +27,7 @@ class Pyramid(NamedTuple):
     """Pixels of each level's longer side, without the border."""
 
 
-class Patch(NamedTuple):
+class TurnedCutOut(NamedTuple):
     """A thing as it is laid over a scene."""
 
     image: Image.Image
@@ -50,7 +50,7 @@ def make_pyramid(cut_out: Image.Image, sides: tuple[float, float]) -> Pyramid:
     return Pyramid(tuple(_with_border(cut_out, target) for target in targets), tuple(targets))
 
 
-def draw_patch(pyramid: Pyramid, sides: tuple[float, float], generator: np.random.Generator) -> Patch:
+def draw_turned(pyramid: Pyramid, sides: tuple[float, float], generator: np.random.Generator) -> TurnedCutOut:
     """Draw size, angle, mirroring and light of a thing.
 
     Args:
@@ -65,7 +65,7 @@ def draw_patch(pyramid: Pyramid, sides: tuple[float, float], generator: np.rando
     pixels = np.array(turned.convert("RGBA"))  # light acts on colours that are not multiplied by alpha
     for channel, becomes in enumerate(draw_light(generator)):
         pixels[..., channel] = becomes.take(pixels[..., channel])
-    return Patch(Image.fromarray(pixels), pixels[..., 3] >= OPAQUE)
+    return TurnedCutOut(Image.fromarray(pixels), pixels[..., 3] >= OPAQUE)
 
 
 def turn(pyramid: Pyramid, *, side: float, degrees: float, is_mirrored: bool) -> Image.Image:
