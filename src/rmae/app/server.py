@@ -56,7 +56,7 @@ class RunningApp:
         self._thread = Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
 
     def wait(self) -> None:
-        """Wait until it ends, or until SIGINT raises KeyboardInterrupt."""
+        """Wait until it ends, or until a signal raises KeyboardInterrupt."""
         while self._thread.is_alive():
             self._thread.join(0.5)
 
@@ -126,7 +126,7 @@ def serve(
             webbrowser.open(running.url)
         try:
             running.wait()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # SIGINT; in a command SIGTERM, too
             print("the app has ended")
 
 
