@@ -30,10 +30,10 @@ _NAMED_EXTRAS = {
     "app": ("app", "MODEL"),
     "sam": ("regions", "make", "PHOTOS", "sam.regions", "--source", "sam --checkpoint MODEL"),
     "datasets": ("regions", "make", "PARQUET", "parquet.regions", "--source", "grid"),
-    "bands": ("pretrain", "--data", "PHOTOS", "--channels", "13", "--out", "bands"),
 }
-"""A command for each extra without which a command fails, and which it then has to name. The clicks' evaluation leaves
-GrabCut out instead (`interactive`), and `interop` is for those who open exported weights in transformers."""
+"""A command for each extra without which a command fails, and which it then has to name. Without the others less is
+done: compressed TIFFs of many bands are skipped, for a reason that names `bands`, the clicks' evaluation leaves GrabCut
+out (`interactive`), and `interop` is for those who open exported weights in transformers."""
 _VERSIONS = """
 import json, platform
 from importlib.metadata import version

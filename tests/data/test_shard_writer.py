@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rmae.data.shard_index import ShardIndex, join_indices
-from rmae.data.shard_writer import PackedImage, ShardWriter, read_part
+from rmae.data.shard_writer import PackedImage, ShardWriter, _checksum, read_part
 from rmae.data.shards import INDEX, Shards, shard_path
 from rmae.data.skips import Skipped
 from rmae.regions.label_runs import LabelRuns
@@ -188,6 +188,23 @@ def test_what_is_no_tar_is_written_anew(left: bytes, tmp_path: Path):
     expected = write(tmp_path / "unbroken")
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "shard-000000.tar.partial").write_bytes(left)
+    assert write(tmp_path / "a") == expected
+
+
+@pytest.mark.parametrize("height", [2**31, 2**70])
+def test_an_image_that_no_image_is_as_large_as_is_written_again(height: int, tmp_path: Path):
+    """Its checksum is right: whoever wrote it meant it."""
+    expected = write(tmp_path / "whole")
+    large = IMAGES[0]
+    partial = write_partly(tmp_path / "a", [large])
+    content = partial.read_bytes()
+    facts = {"name": large.name, "height": height, "width": large.width, "num_maps": large.num_maps}
+    partial.write_bytes(content[: content.index(b"000000000.json")])
+    checked = json.dumps({**facts, "crc32": _checksum(large.image, large.regions or b"", facts)}).encode()
+    member = tarfile.TarInfo("000000000.json")
+    member.size = len(checked)
+    with partial.open("ab") as file:
+        file.write(member.tobuf(tarfile.USTAR_FORMAT) + checked + bytes(-len(checked) % tarfile.BLOCKSIZE))
     assert write(tmp_path / "a") == expected
 
 
