@@ -8,6 +8,7 @@ What is not committed is left out. It takes a quarter of an hour and 6 GB.
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from xml.etree import ElementTree
 from rmae.files import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # nothing before the wheel
 LOWEST = ("torch", "torchvision", "timm")
 """Packages whose oldest promised version is tried."""
 _SHOWN = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "transformers", "gradio")
@@ -45,7 +47,7 @@ print(json.dumps([rmae.__file__, platform.python_version(), {name: version(name)
 def say(*words: str, cwd: Path, fails: bool = False) -> str:
     """Run a command that is to succeed, or to fail; returns what it printed."""
     print("$", *words, flush=True)
-    ended = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    ended = subprocess.run(words, cwd=cwd, env=_ENVIRONMENT, capture_output=True, text=True, check=False)
     if (ended.returncode != 0) != fails:
         raise SystemExit(f"{' '.join(words)} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
     return ended.stdout + ended.stderr
@@ -105,7 +107,7 @@ def run_tests(programs: Path, checkout: Path) -> dict[str, Any]:
     print("$ pytest", flush=True)
     ended = subprocess.run(
         [str(programs / "python"), "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", f"--junit-xml={results}"],
-        cwd=checkout, check=False,
+        cwd=checkout, env=_ENVIRONMENT, check=False,
     )  # fmt: skip
     suite = ElementTree.parse(results).getroot()[0].attrib
     failed = int(suite["failures"]) + int(suite["errors"])
