@@ -52,6 +52,26 @@ def test_a_folder_of_timm_is_run_by_timm(tmp_path: Path):
     assert encoder.pixel_mean == (0.5, 0.5, 0.5)
 
 
+def test_the_classifier_of_a_folder_of_timm_is_left_out(tmp_path: Path):
+    arguments = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
+    vit = timm.create_model("vit_tiny_patch16_224", num_classes=5, **arguments).eval()
+    timm.models.save_for_hf(vit, tmp_path, model_config={"num_classes": 5}, model_args=arguments)
+    encoder = open_encoder(tmp_path, CONFIG, seed=0)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(encoder.vit.eval().forward_features(images), vit.forward_features(images))
+
+
+@pytest.mark.parametrize(("depth", "sentence"), [(1, 'Unexpected key.*"blocks.1.norm1'), (3, 'Missing key.*"blocks.2')])
+def test_weights_that_a_folder_of_timm_does_not_describe_are_refused(depth: int, sentence: str, tmp_path: Path):
+    """Of blocks that are not built, or none for blocks that are."""
+    arguments = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "num_heads": 2}
+    vit = timm.create_model("vit_tiny_patch16_224", num_classes=5, depth=2, **arguments)
+    described = {**arguments, "depth": depth}
+    timm.models.save_for_hf(vit, tmp_path, model_config={"num_classes": 5}, model_args=described)
+    with pytest.raises(ValueError, match=f"timm cannot load {tmp_path}: .*{sentence}"):
+        open_encoder(tmp_path, CONFIG, seed=0)
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [

@@ -152,8 +152,7 @@ def _from_timm(model_name: str, name: str) -> Encoder:
             vit = timm.create_model(model_name, pretrained=True, num_classes=0, pretrained_cfg_overlay=weights)
         settings = resolve_model_data_config(vit)
     except (OSError, *BUILD_ERRORS) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"timm cannot load {name}: {one_line(reason)}") from error
+        raise ValueError(f"timm cannot load {name}: {one_line(error) or type(error).__name__}") from error
     if type(vit) is not VisionTransformer:
         raise ValueError(
             f"{name} is a {type(vit).__name__} of timm; take a plain VisionTransformer, as vit_base_patch16_224"
@@ -165,6 +164,8 @@ def _from_timm(model_name: str, name: str) -> Encoder:
 def _weights_of_folder(folder: Path) -> dict[str, Any]:
     """The weights of a folder as timm takes them from us: read here, since it may unpickle what it reads itself.
 
+    They are without the classifier's: timm puts up with anything missing where it has to leave that out itself.
+
     Raises:
         ValueError: There are none, or the folder's config asks for more memory than they need.
     """
@@ -174,4 +175,7 @@ def _weights_of_folder(folder: Path) -> dict[str, Any]:
     held = sum(tensor.numel() for tensor in tensors.values())
     if not tensors or wanted > 2 * held:
         raise ValueError(f"the config of {folder} describes {wanted:,} weights, but it holds {held:,}")
-    return {"source": "", "state_dict": tensors, "file": None, "hf_hub_id": None, "url": None}
+    classifier = getattr(planned, "pretrained_cfg", {}).get("classifier") or ()
+    classifiers = (classifier,) if isinstance(classifier, str) else classifier
+    ours = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in classifiers}
+    return {"source": "", "state_dict": ours, "num_classes": 0, "file": None, "hf_hub_id": None, "url": None}
