@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rmae.models.masked_autoencoder import MaskedAutoencoder, PretrainOutput, encode
     from rmae.models.reference import from_reference
     from rmae.models.resizing import resize
-    from rmae.models.weights import export_detectron2, export_reference, export_timm, export_transformers, load
+    from rmae.models.weights import Export, export_detectron2, export_reference, export_timm, export_transformers, load
     from rmae.pack_runs import pack
     from rmae.presets import PRESETS, preset
     from rmae.region_runs import make_regions, show_regions
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from rmae.runs import pretrain, report
     from rmae.scenes.class_layout import make_class_scenes
     from rmae.scenes.coco_layout import make_scenes
-    from rmae.scenes.cut_out_files import read_cut_outs
+    from rmae.scenes.cut_out_files import CutOutFiles, read_cut_outs
     from rmae.scenes.cut_out_scenes import make_cut_out_classes, make_cut_out_scenes
     from rmae.training.finite import NonFiniteError
     from rmae.visualize_runs import visualize
@@ -62,11 +62,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "CocoInstances": "rmae.regions.coco_instances",
     "CocoPanoptic": "rmae.regions.coco_panoptic",
+    "CutOutFiles": "rmae.scenes.cut_out_files",
     "CutOutFolders": "rmae.reproduction.plan",
     "DataConfig": "rmae.config",
     "DetectConfig": "rmae.config",
     "EncoderConfig": "rmae.config",
     "Evaluation": "rmae.evaluation.folder",
+    "Export": "rmae.models.weights",
     "Felzenszwalb": "rmae.regions.felzenszwalb",
     "FinetuneConfig": "rmae.config",
     "Grid": "rmae.regions.grid",
@@ -131,16 +133,16 @@ _HOMES = {
     "visualize": "rmae.visualize_runs",
 }
 __all__ = [
-    "PRESETS", "CocoInstances", "CocoPanoptic", "CutOutFolders", "DataConfig", "DetectConfig", "EncoderConfig",
-    "Evaluation", "Felzenszwalb", "FinetuneConfig", "Grid", "ImageEmbedding", "Inside", "InteractiveConfig",
-    "KnnConfig", "LinearConfig", "Live", "LocaliseConfig", "LossConfig", "Losses", "MaskedAutoencoder", "ModelConfig",
-    "NonFiniteError", "ObjectMask", "OptimizerConfig", "PretrainConfig", "PretrainOutput", "Prompt", "RandomMasks",
-    "ReadingConfig", "RegionSource", "RunConfig", "SamJson", "SegmentAnything", "SegmentConfig", "Segmenter", "Slic",
-    "Stopped", "Stored", "TrainingStopped", "VisualizeConfig", "build_model", "encode", "evaluate", "evaluation_preset",
-    "export_detectron2", "export_reference", "export_timm", "export_transformers", "felzenszwalb", "from_reference",
-    "load", "make_class_scenes", "make_cut_out_classes", "make_cut_out_scenes", "make_regions", "make_scenes", "pack",
-    "preset", "pretrain", "pretrain_losses", "read_cut_outs", "report", "reproduce", "reproduce_commands", "resize",
-    "serve", "show_regions", "visualize",
+    "PRESETS", "CocoInstances", "CocoPanoptic", "CutOutFiles", "CutOutFolders", "DataConfig", "DetectConfig",
+    "EncoderConfig", "Evaluation", "Export", "Felzenszwalb", "FinetuneConfig", "Grid", "ImageEmbedding", "Inside",
+    "InteractiveConfig", "KnnConfig", "LinearConfig", "Live", "LocaliseConfig", "LossConfig", "Losses",
+    "MaskedAutoencoder", "ModelConfig", "NonFiniteError", "ObjectMask", "OptimizerConfig", "PretrainConfig",
+    "PretrainOutput", "Prompt", "RandomMasks", "ReadingConfig", "RegionSource", "RunConfig", "SamJson",
+    "SegmentAnything", "SegmentConfig", "Segmenter", "Slic", "Stopped", "Stored", "TrainingStopped", "VisualizeConfig",
+    "build_model", "encode", "evaluate", "evaluation_preset", "export_detectron2", "export_reference", "export_timm",
+    "export_transformers", "felzenszwalb", "from_reference", "load", "make_class_scenes", "make_cut_out_classes",
+    "make_cut_out_scenes", "make_regions", "make_scenes", "pack", "preset", "pretrain", "pretrain_losses",
+    "read_cut_outs", "report", "reproduce", "reproduce_commands", "resize", "serve", "show_regions", "visualize",
 ]  # fmt: skip
 
 

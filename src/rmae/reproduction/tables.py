@@ -56,7 +56,7 @@ def _main() -> Table:
     text = TableText(
         title="Does it help?",
         question="A Vision Transformer from scratch, and pre-trained with MAE, with regions alone (RAE) and with both "
-        "(R-MAE), put to every task.",
+        "(R-MAE), put to tasks.",
         notes=(
             "Interactive segmentation needs a region branch, which neither MAE nor a model from scratch has.",
             "By chance nearest neighbours are right once in as many cases as there are classes; an AUC is 50 % then.",
