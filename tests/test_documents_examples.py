@@ -25,13 +25,13 @@ def examples(page: Path) -> list[str]:
 
 @pytest.fixture
 def run_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPage:
-    """Runs the one example of a page in an empty folder; returns its names."""
+    """Runs the examples of a page in an empty folder, one after the other; returns their names."""
 
     def run(name: str) -> dict[str, Any]:
         monkeypatch.chdir(tmp_path)
-        [example] = next(examples(page) for page in PAGES if page.name == name)
         names: dict[str, Any] = {}
-        exec(compile(example, name, "exec"), names)
+        for example in next(examples(page) for page in PAGES if page.name == name):
+            exec(compile(example, name, "exec"), names)
         return names
 
     return run
@@ -86,6 +86,7 @@ def test_the_example_of_the_page_about_weights_runs(run_page: RunPage):
     assert names["exported"].left_out == ("pixel decoder", "region branch")
     assert names["again"].config.image_hw == (64, 64)
     assert names["larger"].config.image_hw == (96, 128)
+    assert names["tokens"].shape == (1, 17, 128)
 
 
 @pytest.mark.slow
