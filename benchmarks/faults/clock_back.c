@@ -1,13 +1,17 @@
-/* A clock that goes back: put before the C library (LD_PRELOAD), it takes HOURS from the time of day, as every process
-   of a command sees it, from the moment on at which the machine has been up for CLOCK_BACK_AT seconds. The clock that it
-   takes them from is the next one in line, whoever put that there. */
+/* A clock that goes back: put before the C library (LD_PRELOAD), it takes SECONDS_BACK from the time of day, as every
+   process of a command sees it, from the moment on at which the file CLOCK_BACK_FILE is there. A process that has told
+   the right time before then makes the file CLOCK_BACK_FILE.seen. The clock that it takes them from is the next one in
+   line, whoever put that there. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <time.h>
-
-#define HOURS (26 * 3600)
+#include <unistd.h>
 
 static int next_in_line(clockid_t clock, struct timespec *now) {
     static int (*next)(clockid_t, struct timespec *);
@@ -16,10 +20,20 @@ static int next_in_line(clockid_t clock, struct timespec *now) {
 }
 
 static time_t taken_off(void) {
-    const char *at = getenv("CLOCK_BACK_AT");
-    struct timespec up;
-    next_in_line(CLOCK_MONOTONIC, &up);
-    return at != NULL && (double)up.tv_sec + 1e-9 * (double)up.tv_nsec >= atof(at) ? HOURS : 0;
+    static int asked, gone_back;
+    int errno_before = errno;
+    const char *file = getenv("CLOCK_BACK_FILE");
+    if (!gone_back && file != NULL && access(file, F_OK) == 0) {
+        char seen[PATH_MAX];
+        gone_back = 1;
+        if (asked && snprintf(seen, sizeof seen, "%s.seen", file) < (int)sizeof seen) {
+            int made = open(seen, O_CREAT | O_WRONLY, 0600);
+            if (made >= 0) close(made);
+        }
+    }
+    asked = 1;
+    errno = errno_before;
+    return gone_back ? SECONDS_BACK : 0;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {

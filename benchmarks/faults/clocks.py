@@ -1,10 +1,9 @@
-"""A clock that goes back by 26 hours while a command runs, for all of its processes."""
+"""A clock that goes back by 26 hours in the middle of a command, for all of its processes."""
 
 import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 SECONDS_BACK = 26 * 3600
@@ -13,38 +12,61 @@ _IN_PYTHON = f"""
 import os, time
 
 _time, _time_ns = time.time, time.time_ns
+_asked = _gone_back = False
 
 def _taken_off():
-    return {SECONDS_BACK} if time.monotonic() >= float(os.environ["CLOCK_BACK_AT"]) else 0
+    global _asked, _gone_back
+    file = os.environ.get("CLOCK_BACK_FILE", "")
+    if not _gone_back and os.path.exists(file):
+        _gone_back = True
+        if _asked:
+            open(file + ".seen", "w").close()
+    _asked = True
+    return {SECONDS_BACK} if _gone_back else 0
 
 time.time = lambda: _time() - _taken_off()
 time.time_ns = lambda: _time_ns() - _taken_off() * 10**9
 """
 
 
-def clock_back_in(seconds: float, folder: Path) -> dict[str, str]:
-    """Variables of the environment that let the clock go back.
+class Clock:
+    """A clock for the processes of a command, which can be put back while they run.
 
     The C library's clock goes back. Where that cannot be (no compiler, a program linked statically, a folder that
     nothing is loaded from), Python's own does: every Python process reads the code for it when it starts.
 
     Args:
-        seconds: From now.
-        folder: Where what does it is built.
+        folder: An empty one for what it needs.
 
     Raises:
-        OSError: neither clock goes back here; says what each one did.
+        OSError: No clock goes back here; says what each way did.
     """
-    found = []
-    for way in (_in_c, _in_python):
-        variables, problem = way(folder)
-        if not problem:
-            back, problem = _seconds_back(variables)
-            if back > SECONDS_BACK - 60:
-                return variables | {"CLOCK_BACK_AT": str(time.monotonic() + seconds)}
-            problem = f"it goes back by {back:.0f} s; {problem}"
-        found.append(f"{way.__name__.removeprefix('_in_')}: {problem}")
-    raise OSError(f"no clock goes back on this machine ({' | '.join(found)})")
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "back"
+        found = []
+        for way in (_in_c, _in_python):
+            variables, problem = way(folder)
+            if not problem:
+                back, problem = _seconds_back(variables, folder / "tried")
+                if back > SECONDS_BACK - 60:
+                    self.variables = variables | {"CLOCK_BACK_FILE": str(self._file)}
+                    return
+                problem = f"it goes back by {back:.0f} s; {problem}"
+            found.append(f"{way.__name__.removeprefix('_in_')}: {problem}")
+        raise OSError(f"no clock goes back on this machine ({' | '.join(found)})")
+
+    variables: dict[str, str]
+    """Variables of the environment that a command needs for it."""
+
+    def put_back(self) -> None:
+        """Let it go back."""
+        self._file.touch()
+
+    @property
+    def was_seen_going_back(self) -> bool:
+        """Whether a process asked for the time before and after."""
+        return self._file.with_name(f"{self._file.name}.seen").exists()
 
 
 def _in_c(folder: Path) -> tuple[dict[str, str], str]:
@@ -53,7 +75,8 @@ def _in_c(folder: Path) -> tuple[dict[str, str], str]:
         return {}, "no compiler"
     library = folder / "clock_back.so"
     if not library.exists():
-        build = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(_SOURCE), "-ldl"]
+        seconds = f"-DSECONDS_BACK={SECONDS_BACK}"
+        build = [compiler, "-shared", "-fPIC", "-O2", seconds, "-o", str(library), str(_SOURCE), "-ldl"]
         built = subprocess.run(build, capture_output=True, text=True, check=False)
         if built.returncode:
             return {}, built.stderr.strip()
@@ -69,13 +92,11 @@ def _put_before(variable: str, path: Path) -> str:
     return os.pathsep.join(filter(None, [str(path), os.environ.get(variable)]))
 
 
-def _seconds_back(variables: dict[str, str]) -> tuple[float, str]:
+def _seconds_back(variables: dict[str, str], file: Path) -> tuple[float, str]:
     """How far the clock goes back for a process with these variables, and what it complained of."""
-    ask = [sys.executable, "-c", "import time; print(time.time())"]
-    usual, changed = (
-        subprocess.run(ask, env=os.environ | more, capture_output=True, text=True, check=False)
-        for more in ({}, variables | {"CLOCK_BACK_AT": "0"})
-    )
-    if usual.returncode or changed.returncode:
-        return 0.0, changed.stderr.strip() or usual.stderr.strip()
-    return float(usual.stdout) - float(changed.stdout), changed.stderr.strip()
+    ask = f"import time; before = time.time(); open({str(file)!r}, 'w').close(); print(before - time.time())"
+    told = subprocess.run(
+        [sys.executable, "-c", ask],
+        env=os.environ | variables | {"CLOCK_BACK_FILE": str(file)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return (0.0 if told.returncode else float(told.stdout)), told.stderr.strip()

@@ -28,7 +28,7 @@ def fill(victim: Target, room: Room, record: Record, number: int, said: Path) ->
         out.parent.mkdir()
         with Command(victim.command(out), said) as command:
             wait_until(lambda out=out: victim.is_at_work(out), command, f"the beginning of {victim.name}")
-            time.sleep(chance.uniform(0, victim.seconds / 8))
+            time.sleep(chance.uniform(0, victim.seconds_at_work / 4))
             leave = int(chance.uniform(0, victim.largest))
             room.close(command, leave)
             closed = time.monotonic()

@@ -80,7 +80,7 @@ class Command:
 
     @property
     def complaints(self) -> list[str]:
-        """The lines on its standard error, without what launchers add."""
+        """The lines on its standard error, but for empty ones."""
         lines = self._err.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if line.strip()]
 
@@ -140,6 +140,17 @@ def run(arguments: list[str], said: Path, **how: Any) -> float:
         code = command.process.returncode
         require(code == 0, f"{' '.join(arguments)} ends with code {code}: {' | '.join(command.complaints)}")
         return time.monotonic() - command.started
+
+
+def run_watched(arguments: list[str], said: Path, has_begun: Callable[[], bool]) -> tuple[float, float]:
+    """Run a command that nothing disturbs; returns its seconds until its work has begun, and those after."""
+    with Command(arguments, said) as command:
+        wait_until(has_begun, command, f"the work of {' '.join(arguments)}")
+        begun = time.monotonic()
+        require(command.ends_within(SECONDS_OF_PATIENCE), f"{' '.join(arguments)} does not end")
+        code = command.process.returncode
+        require(code == 0, f"{' '.join(arguments)} ends with code {code}: {' | '.join(command.complaints)}")
+        return begun - command.started, time.monotonic() - begun
 
 
 def wait_until(holds: Callable[[], bool], command: Command, what: str, *, seconds: float = 120.0) -> None:
@@ -250,8 +261,8 @@ def inject(flags: argparse.Namespace, fault: str, body: Callable[[Record, Path],
         fault: What kind of fault it injects.
         body: From the record and an empty folder to whether all was injected; raises a `Violation`.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no command is left running
     record = Record(flags.json, fault, seed=flags.seed, stop_after=flags.stop_after)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # no command is left running
     try:
         with tempfile.TemporaryDirectory(prefix=f"faults-{fault}-", dir=flags.workspace) as folder:
             done = body(record, Path(folder))
@@ -259,5 +270,7 @@ def inject(flags: argparse.Namespace, fault: str, body: Callable[[Record, Path],
         record.violate(str(violation))
         print(f"VIOLATED: {violation}", flush=True)
         return VIOLATED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(f"{fault}: {'all was injected' if done else 'there is more to do; the same call goes on'}", flush=True)
     return DONE if done else MORE_TO_DO

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clocks import clock_back_in
+from clocks import Clock
 from injection import (
     SECONDS_OF_PATIENCE,
     Command,
@@ -39,7 +39,7 @@ def worker_killed(victim: Victim, folder: Path, chance: random.Random) -> dict[s
     out = folder / "out"
     with Command(victim.command(out), folder) as command:
         wait_until(lambda: victim.is_at_work(out) and bool(command.children()), command, "a worker")
-        time.sleep(chance.uniform(0, victim.seconds / 8))
+        time.sleep(chance.uniform(0, victim.seconds_at_work / 4))
         children = command.children() if command.process.poll() is None else []
         if not children:
             return {}
@@ -66,10 +66,12 @@ def files_vanish(victim: Victim, folder: Path, chance: random.Random) -> dict[st
         wait_until(lambda: victim.is_at_work(out), command, "the beginning")
         gone = take_away(victim.data, number, chance)
         try:
-            time.sleep(chance.uniform(0, victim.seconds / 8))
+            time.sleep(chance.uniform(0, victim.seconds_at_work / 4))
             command.process.send_signal(signal.SIGTERM)
             require(command.ends_within(60), "SIGTERM does not end it")
             require(command.process.returncode in (0, 3), f"it fails: {' | '.join(command.complaints)}")
+            if command.process.returncode == 0:
+                return {}
             run(victim.command(out), folder)
         finally:
             for name, content in gone.items():
@@ -82,7 +84,8 @@ def files_vanish(victim: Victim, folder: Path, chance: random.Random) -> dict[st
         if listed != gone.keys():  # some were read for the last time before: at another moment all are missed
             return {}
         return {"deleted": number, "listed": len(listed)}
-    return {"deleted": number, "listed": victim.check_without(out, set(gone))}
+    listed, lacking = victim.check_without(out, set(gone))
+    return {"deleted": number, "listed": listed, "lacking": lacking} if lacking else {}
 
 
 def too_many_vanish(victim: Victim, folder: Path, chance: random.Random) -> dict[str, Any]:
@@ -132,16 +135,22 @@ def read_only_output(victim: Victim, folder: Path, chance: random.Random) -> dic
 
 def clock_back(victim: Victim, folder: Path, chance: random.Random) -> dict[str, Any]:
     """The clock goes back by a day: nothing is different."""
-    out = folder / "out"
-    after = chance.uniform(0, victim.seconds / 2)
+    out, place = folder / "out", folder / "clock"
+    place.mkdir()
     try:
-        environment = clock_back_in(after, folder)
+        clock = Clock(place)
     except OSError as error:
         raise Violation(str(error)) from None
-    seconds = run(victim.command(out), folder, environment=environment)
+    with Command(victim.command(out), folder, environment=clock.variables) as command:
+        wait_until(lambda: victim.is_at_work(out), command, "the beginning")
+        after = chance.uniform(0, victim.seconds_at_work / 4)
+        time.sleep(after)
+        clock.put_back()
+        require(command.ends_within(SECONDS_OF_PATIENCE), "the command does not end")
+        code = command.process.returncode
+        require(code == 0, f"it ends with code {code}: {' | '.join(command.complaints)}")
     victim.check_end(out)
-    require(seconds < 3 * victim.seconds + 10, f"it took {seconds:.0f} s instead of {victim.seconds:.0f}")
-    return {"after_seconds": round(after, 2), "seconds": round(seconds, 2)}
+    return {"seconds_at_work_before": round(after, 2)} if clock.was_seen_going_back else {}
 
 
 Injection = Callable[[Victim, Path, random.Random], dict[str, Any]]

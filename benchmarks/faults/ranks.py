@@ -41,7 +41,7 @@ def hurt(case: Case, run_of_two: Training, folder: Path, record: Record, number:
     out, chance = folder / "out", record.chance(*case, number)
     with Command(run_of_two.command(out), folder, start=_STARTS[case.start]) as command:
         wait_until(lambda: run_of_two.is_at_work(out), command, "the first checkpoint")
-        time.sleep(chance.uniform(0, run_of_two.seconds / 8))
+        time.sleep(chance.uniform(0, run_of_two.seconds_at_work / 4))
         pids = _pids(command, case.start)
         require(len(pids) == 2, "the run has no two processes")
         os.kill(pids[case.rank], _SIGNALS[case.fault])
@@ -50,6 +50,10 @@ def hurt(case: Case, run_of_two: Training, folder: Path, record: Record, number:
         if case.start == "devices" and case.rank == 1:
             require(command.ends_within(5), "the command does not end with its first process")
             require(command.process.returncode == 1, f"the code is {command.process.returncode} and not 1")
+            command.seconds_until_nothing_lives()
+        elif case.start == "torchrun":  # which gives a process that was stopped half a minute to end
+            require(command.ends_within(_SECONDS_TO_END), "torchrun does not end")
+            require(command.process.returncode != 0, "torchrun ends as if nothing had been")
             command.seconds_until_nothing_lives()
     if (case.start, case.fault) == ("devices", "dies") and case.rank == 0:
         # The command itself was killed; the other process may find out before it is told to end.

@@ -107,10 +107,13 @@ def can_mount() -> bool:
 
 
 def with_mounts_of_its_own() -> None:
-    """Start this script anew where it may mount file systems, if it may not here but may as its own user's root."""
-    if can_mount() or os.environ.get("IN_OWN_NAMESPACE"):
+    """Start this script anew where it may mount file systems, as root or as its own user's, if it may not yet.
+
+    What is mounted there is seen by this script and its commands alone, and ends with them.
+    """
+    if os.environ.get("IN_OWN_NAMESPACE"):
         return
-    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    unshare = ["unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user"))]
     try:
         possible = subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:

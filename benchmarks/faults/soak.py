@@ -108,14 +108,16 @@ class Soaked:
 def _megabytes(pid: int) -> float:
     """What belongs to a process alone and its share of what it shares, but for files that it has mapped."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    kilobytes = sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
-    return round(kilobytes / 1024, 2)
+    kilobytes = [int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
+    require(len(kilobytes) == 2 and sum(kilobytes) > 0, "this kernel does not tell what memory is of files")
+    return round(sum(kilobytes) / 1024, 2)
 
 
 def check_flat(looks: list[dict[str, Any]], minutes: float) -> dict[str, Any]:
     """Compare the first third with the last third of the time after the warm-up; a `Violation` if they differ."""
-    third = (1 - _WARM_UP) * minutes / 3
-    first, last = _between(looks, _WARM_UP * minutes, third), _between(looks, minutes - third, 2 * third)
+    begun = looks[0]["minute"]
+    third = (1 - _WARM_UP) * (minutes - begun) / 3
+    first, last = _between(looks, minutes - 3 * third, third), _between(looks, minutes - third, 2 * third)
     for part in (first, last):
         require(len(part) >= _FEWEST_LOOKS, f"there are only {len(part)} looks in a third of the time")
     growth = {}

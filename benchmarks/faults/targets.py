@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from injection import require, run
+from injection import require, run, run_watched
 
 from rmae.data.shard_index import ShardIndex
 from rmae.data.shards import INDEX
@@ -30,8 +30,10 @@ class Target(Protocol):
 
     name: str
     data: Path
-    seconds: float
-    """That it takes where nothing disturbs it."""
+    seconds_to_work: float
+    """Until it writes something that is to last, where nothing disturbs it: mostly imports."""
+    seconds_at_work: float
+    """From then to its end."""
     largest: int
     """Bytes of the largest file that it writes at once, or a part of it."""
 
@@ -43,8 +45,20 @@ class Target(Protocol):
         """Whether it has begun to write what is to last."""
         ...
 
+    def written(self, out: Path) -> object:
+        """Something that is another thing whenever it has written what is to last."""
+        ...
+
+    def is_critical(self, out: Path) -> bool:
+        """Whether this is a moment at which breaking it off is meant to hurt most."""
+        ...
+
     def check_files(self, out: Path) -> dict[str, Any]:
-        """Look at what a broken-off command left; every file that can be read is whole. Returns what it was at."""
+        """Look at what a broken-off command left; every file that can be read is whole.
+
+        Returns:
+            What it was at (`found`), how much is kept whatever happens (`kept`), and more.
+        """
         ...
 
     def check_end(self, out: Path) -> None:
@@ -75,7 +89,8 @@ class Training:
         self._flags = [*TINY, "--num-workers", "1", *flags, "--checkpoint-every", str(interval)]
         whole = workspace / "undisturbed" / name
         # With a checkpoint of every update, so that whatever a broken-off run leaves can be compared.
-        self.seconds = run([*self.command(whole), "--checkpoint-every", "1", "--keep-every", "1"], workspace)
+        command = [*self.command(whole), "--checkpoint-every", "1", "--keep-every", "1"]
+        self.seconds_to_work, self.seconds_at_work = run_watched(command, workspace, lambda: self.is_at_work(whole))
         self._expected = {path.name: _digests(path) for path in (whole / "checkpoints").iterdir()}
         self._lines = _losses(whole)
         self.largest = max(path.stat().st_size for path in whole.glob("checkpoints/*/*"))
@@ -93,6 +108,14 @@ class Training:
         """Whether there is a checkpoint."""
         return any(out.glob("checkpoints/update_*"))
 
+    def written(self, out: Path) -> object:
+        """Metrics have a line more with each update."""
+        return _size(out / "metrics.jsonl")
+
+    def is_critical(self, out: Path) -> bool:
+        """While a checkpoint is written, where there is one of each update."""
+        return self.interval > 1 or any(out.glob("checkpoints/.update_*.partial"))
+
     def updates(self, out: Path) -> tuple[int, int]:
         """How many updates are done, and how many are kept in a checkpoint."""
         lines = read_metrics(out / "metrics.jsonl")
@@ -107,13 +130,14 @@ class Training:
         require(_losses(out) == self._lines[: len(_losses(out))], "metrics.jsonl is not that of the undisturbed run")
         done, kept = self.updates(out)
         require(done - kept <= self.interval, f"{done - kept} updates are lost, with checkpoints every {self.interval}")
+        require(done >= kept, f"the run is at update {done}, though there is a checkpoint of update {kept}")
         if any(out.glob("checkpoints/.update_*.partial")):
             found = "writing a checkpoint"
         elif any(out.glob("checkpoints/.update_*")):
             found = "deleting a checkpoint"
         else:
             found = "between checkpoints" if done else "before the first update"
-        return {"found": found, "updates_done": done, "updates_lost": max(0, done - kept), "interval": self.interval}
+        return {"found": found, "kept": kept, "updates_lost": done - kept, "interval": self.interval}
 
     def check_end(self, out: Path) -> None:
         """The last checkpoint and all metrics are those of the undisturbed run."""
@@ -124,6 +148,10 @@ class Training:
         require((out / "report.html").exists(), "there is no report")
         leftovers = [path.name for path in out.glob("checkpoints/.*")]
         require(not leftovers, f"{leftovers} were left in the folder of checkpoints")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -143,7 +171,9 @@ class Packing:
     def __init__(self, data: Path, workspace: Path) -> None:
         self.data = data
         whole = workspace / "undisturbed" / "packed"
-        self.seconds = run(self.command(whole), workspace)
+        self.seconds_to_work, self.seconds_at_work = run_watched(
+            self.command(whole), workspace, lambda: self.is_at_work(whole)
+        )
         self._expected, self._index = _contents(whole), whole / INDEX
         self.largest = max(map(len, self._expected.values()))
 
@@ -154,7 +184,15 @@ class Packing:
 
     def is_at_work(self, out: Path) -> bool:
         """Whether there is a shard or some of one."""
-        return any(path.stat().st_size for path in out.glob("shard-*.tar*"))
+        return any(map(_size, out.glob("shard-*.tar*")))
+
+    def written(self, out: Path) -> object:
+        """Shards grow."""
+        return {path.name: _size(path) for path in out.glob("shard-*.tar*")}
+
+    def is_critical(self, out: Path) -> bool:
+        """At any time."""
+        return True
 
     def check_files(self, out: Path) -> dict[str, Any]:
         """Each shard in its place is that of the undisturbed call to the byte, and so is the index."""
@@ -162,23 +200,27 @@ class Packing:
             require(path.read_bytes() == self._expected[path.name], f"{path.name} is not that of the undisturbed call")
         for path in out.glob("shard-*.index"):
             ShardIndex.read(path)
+        kept = len(list(out.glob("shard-*.tar")))
         if (out / INDEX).exists():
-            return {"found": "clearing up"}
-        if any(out.glob("shard-*.tar.partial")):
-            return {"found": "writing a shard"}
-        return {"found": "between shards" if any(out.glob("shard-*.tar")) else "before the first shard"}
+            found = "clearing up"
+        elif any(out.glob("shard-*.tar.partial")):
+            found = "writing a shard"
+        else:
+            found = "between shards" if kept else "before the first shard"
+        return {"found": found, "kept": kept}
 
     def check_end(self, out: Path) -> None:
         """All files are those of the undisturbed call."""
         found = _contents(out)
         require(found == self._expected, f"{sorted(found.keys() ^ self._expected.keys()) or 'contents'} differ")
 
-    def check_without(self, out: Path, gone: set[str]) -> int:
-        """Check a call from under which files were taken; returns how many of them it lists."""
+    def check_without(self, out: Path, gone: set[str]) -> tuple[int, int]:
+        """Check a call from under which files were taken; returns how many of them it lists, and how many it lacks."""
         index, whole = ShardIndex.read(out / INDEX), ShardIndex.read(self._index)
         listed = _check_skipped(dict(index.skipped), set(index.names), gone, set(whole.names))
-        require(listed + len(gone & set(index.names)) == len(gone), "some were deleted and are neither used nor listed")
-        return listed
+        lacking = len(gone - set(index.names))
+        require(listed == lacking, f"{lacking - listed} were deleted and are neither used nor listed")
+        return listed, lacking
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -193,7 +235,9 @@ class Regions:
     def __init__(self, data: Path, workspace: Path) -> None:
         self.data = data
         whole = workspace / "undisturbed" / "made" / "a.regions"
-        self.seconds = run(self.command(whole), workspace)
+        self.seconds_to_work, self.seconds_at_work = run_watched(
+            self.command(whole), workspace, lambda: self.is_at_work(whole.parent)
+        )
         self._expected = _rows(whole)
         self.largest = whole.stat().st_size
 
@@ -204,7 +248,15 @@ class Regions:
 
     def is_at_work(self, out: Path) -> bool:
         """Whether there is some of a store."""
-        return any(path.stat().st_size for path in out.glob("a.regions*"))
+        return any(map(_size, out.glob("a.regions*")))
+
+    def written(self, out: Path) -> object:
+        """The store grows, and so does what SQLite keeps beside it until a commit."""
+        return {path.name: _size(path) for path in out.glob("a.regions*")}
+
+    def is_critical(self, out: Path) -> bool:
+        """At any time."""
+        return True
 
     def check_files(self, out: Path) -> dict[str, Any]:
         """A store in its place is whole, and so is every image of an unfinished one."""
@@ -217,9 +269,9 @@ class Regions:
         images = {name: row for found in rows for name, row in found["images"].items()}
         require(images.items() <= self._expected["images"].items(), "images of the store differ from the undisturbed")
         if (out / "a.regions").exists():
-            return {"found": "done", "images_kept": len(images)}
+            return {"found": "done", "kept": len(images)}
         found = "within a commit" if in_a_commit else "at work" if images else "before the first commit"
-        return {"found": found, "images_kept": len(images)}
+        return {"found": found, "kept": len(images)}
 
     def check_end(self, out: Path) -> None:
         """Header, images and skipped images are those of the undisturbed call, and nothing else is left."""
@@ -227,11 +279,12 @@ class Regions:
         left = [path.name for path in out.iterdir()]
         require(left == ["a.regions"], f"{left} were left")
 
-    def check_without(self, out: Path, gone: set[str]) -> int:
-        """Check a call from under which files were taken; returns how many of them it lists."""
+    def check_without(self, out: Path, gone: set[str]) -> tuple[int, int]:
+        """Check a call from under which files were taken; returns how many of them it lists, and how many it lacks."""
         found = _rows(out / "a.regions")
         require(found["images"].items() <= self._expected["images"].items(), "images differ from the undisturbed")
-        return _check_skipped(found["skipped"], set(found["images"]), gone, set(self._expected["images"]))
+        listed = _check_skipped(found["skipped"], set(found["images"]), gone, set(self._expected["images"]))
+        return listed, len(gone - found["images"].keys())
 
 
 def _rows(store: Path) -> dict[str, Any]:

@@ -19,8 +19,12 @@ LOSSES = {"worker killed", "files vanish", "read-only output", "clock goes back"
 def inject(name: str, *flags: str, record: Path) -> dict[str, Any]:
     """Run a script; returns its record."""
     command = [sys.executable, SCRIPTS / f"{name}.py", *flags, "--json", record, "--workspace", record.parent]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as script:
+        try:
+            printed, complained = script.communicate(timeout=590)
+        finally:
+            script.terminate()  # then it ends its commands and its mounts
+    assert (script.returncode, complained) == (0, ""), printed
     saved = json.loads(record.read_text())
     assert saved["violation"] is None
     assert saved["machine"]["cores"] == len(os.sched_getaffinity(0))
@@ -28,18 +32,12 @@ def inject(name: str, *flags: str, record: Path) -> dict[str, Any]:
     return saved
 
 
-@pytest.mark.parametrize("kind", ["training", "checkpointing", "packing"])
+@pytest.mark.parametrize("kind", ["training", "checkpointing", "packing", "regions"])
 def test_kills_lose_nothing(kind: str, tmp_path: Path):
     saved = inject("kills", "--kills", "3", "--kinds", kind, record=tmp_path / "kills.json")
     assert [each["kind"] for each in saved["injections"]] == [kind] * 3
     assert all(each["updates_lost"] <= each["interval"] for each in saved["injections"] if "interval" in each)
-
-
-def test_a_second_call_adds_the_kills_that_are_missing(tmp_path: Path):
-    first = inject("kills", "--kills", "1", "--kinds", "regions", record=tmp_path / "kills.json")["injections"]
-    both = inject("kills", "--kills", "3", "--kinds", "regions", record=tmp_path / "kills.json")["injections"]
-    assert [each["kind"] for each in both] == ["regions"] * 3
-    assert both[:1] == first
+    assert any(each["found"] != "starting" for each in saved["injections"])
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path):
@@ -72,5 +70,5 @@ def test_no_process_waits_for_one_that_died_or_hangs(tmp_path: Path):
 
 def test_memory_stays_flat(tmp_path: Path):
     saved = inject("soak", "--minutes", "2", record=tmp_path / "soak.json")
-    assert saved["conclusion"]["updates"] > 500
+    assert len(saved["injections"]) >= 15
     assert set(saved["injections"][0]["megabytes"]) == {"parent", "worker 0", "worker 1"}

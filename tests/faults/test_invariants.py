@@ -3,6 +3,9 @@
 import argparse
 import json
 import shutil
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +78,7 @@ def test_memory_that_grows_is_found():
 
 
 @pytest.mark.slow
-def test_a_torn_shard_is_found(tmp_path: Path):
+def test_a_torn_shard_and_a_lost_one_are_found(tmp_path: Path):
     from injection import Violation
     from targets import Packing, draw_pictures
 
@@ -83,9 +86,132 @@ def test_a_torn_shard_is_found(tmp_path: Path):
     whole, out = tmp_path / "undisturbed" / "packed", tmp_path / "out"
     shutil.copytree(whole, out)
     packing.check_end(out)
+    assert packing.check_files(out) == {"found": "clearing up", "kept": 1}
     [shard] = out.glob("*.tar")
     content = bytearray(shard.read_bytes())
     content[2000] ^= 1
     shard.write_bytes(content)
     with pytest.raises(Violation, match=r"shard-000000\.tar is not that of the undisturbed call"):
         packing.check_files(out)
+    shard.unlink()
+    assert packing.check_files(out)["kept"] == 0
+
+
+@pytest.mark.slow
+def test_training_that_is_not_as_it_should_be_is_found(tmp_path: Path):
+    from injection import Violation, run
+    from targets import Training, draw_pictures
+
+    data = draw_pictures(tmp_path / "data", 20, tmp_path)
+    training = Training("training", data, tmp_path, ["--embed-dim", "32", "--updates", "12"], interval=4)
+    whole = tmp_path / "whole"
+    run(training.command(whole), tmp_path)
+    training.check_end(whole)
+    assert training.check_files(whole)["kept"] == 12
+    lines = (whole / "metrics.jsonl").read_text().splitlines(keepends=True)
+    for name, change, sentence in (
+        ("begun anew", lambda out: (out / "metrics.jsonl").write_text("".join(lines[:3])), "there is a checkpoint of"),
+        ("much is lost", _without_later_checkpoints, "12 updates are lost, with checkpoints every 4"),
+        ("torn", _with_a_torn_checkpoint, "update_000000012 is not whole"),
+        ("other losses", lambda out: _with_another_loss(out / "metrics.jsonl", lines), r"metrics\.jsonl is not that"),
+    ):
+        out = tmp_path / name
+        shutil.copytree(whole, out)
+        change(out)
+        with pytest.raises(Violation, match=sentence):
+            training.check_files(out)
+
+
+def _without_later_checkpoints(out: Path) -> None:
+    shutil.rmtree(out / "checkpoints")
+
+
+def _with_a_torn_checkpoint(out: Path) -> None:
+    path = max((out / "checkpoints" / "update_000000012").iterdir(), key=lambda file: file.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+def _with_another_loss(path: Path, lines: list[str]) -> None:
+    line = json.loads(lines[4])
+    line["pixel_loss"] *= 1.001
+    path.write_text("".join([*lines[:4], json.dumps(line) + "\n", *lines[5:]]))
+
+
+@pytest.mark.slow
+def test_a_store_that_lacks_an_image_is_found(tmp_path: Path):
+    from injection import Violation, run
+    from targets import Regions, draw_pictures
+
+    regions = Regions(draw_pictures(tmp_path / "data", 6, tmp_path), tmp_path)
+    out = tmp_path / "out"
+    run(regions.command(out), tmp_path)
+    regions.check_end(out)
+    kept = regions.check_files(out)["kept"]
+    with closing(sqlite3.connect(out / "a.regions")) as store:
+        store.execute("DELETE FROM images WHERE rowid IN (SELECT rowid FROM images LIMIT 1)")
+        store.commit()
+    assert regions.check_files(out)["kept"] == kept - 1
+    with pytest.raises(Violation, match="the store differs from the undisturbed one"):
+        regions.check_end(out)
+
+
+def test_a_command_that_says_more_than_a_sentence_is_found(tmp_path: Path):
+    from injection import Command, Violation, one_sentence
+
+    for words, sentence in (
+        (["-c", "print('fine')"], "ends with code 0 and not 1"),
+        (["-c", "raise ValueError('two\\nlines')"], "does not say one sentence"),
+    ):
+        with Command(words, tmp_path, start=(sys.executable,)) as command:
+            assert command.ends_within(60)
+        with pytest.raises(Violation, match=sentence):
+            one_sentence(command)
+
+
+# Going on
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+path = Path(sys.argv[sys.argv.index("--json") + 1])
+calls = json.loads(path.read_text())["calls"] + 1 if path.exists() else 1
+path.write_text(json.dumps({"calls": calls, "fault": "NAME", "injections": []}))
+sys.exit(CODES[min(calls, len(CODES)) - 1])
+"""
+
+
+def test_the_campaign_goes_on_until_all_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import campaign
+
+    for name, codes in (("kills", [75, 75, 0]), ("losses", [0])):
+        (tmp_path / f"{name}.py").write_text(SCRIPT.replace("CODES", str(codes)).replace("NAME", name))
+    monkeypatch.setattr(campaign, "_FOLDER", tmp_path)
+    assert campaign.inject_all(["kills", "losses"], tmp_path, stop_after=0.5) == 75
+    assert not (tmp_path / "kills.json").exists()
+    assert campaign.inject_all(["kills", "losses"], tmp_path, stop_after=None) == 0
+    assert json.loads((tmp_path / "kills.json").read_text())["calls"] == 3
+    assert json.loads((tmp_path / "losses.json").read_text())["calls"] == 1
+
+
+def test_the_campaign_ends_where_a_promise_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import campaign
+
+    for name, codes in (("kills", [1]), ("losses", [0])):
+        (tmp_path / f"{name}.py").write_text(SCRIPT.replace("CODES", str(codes)).replace("NAME", name))
+    monkeypatch.setattr(campaign, "_FOLDER", tmp_path)
+    assert campaign.inject_all(["kills", "losses"], tmp_path, stop_after=None) == 1
+    assert not (tmp_path / "losses.json").exists()
+
+
+def test_the_table_tells_how_often_and_the_worst(tmp_path: Path):
+    from campaign import table
+
+    kills = [{"kind": "training", "updates_lost": lost} for lost in (3, 7)]
+    soak = {"fault": "soak", "conclusion": {"minutes": 30, "updates": 1234}, "injections": []}
+    (tmp_path / "kills.json").write_text(json.dumps({"fault": "kills", "injections": kills}))
+    (tmp_path / "soak.json").write_text(json.dumps(soak))
+    assert table(tmp_path).splitlines()[2:] == [
+        "| SIGKILL | training | 2 | 7 updates lost |",
+        "| soak | training | 30 minutes | 1,234 updates |",
+    ]
