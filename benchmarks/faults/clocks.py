@@ -74,6 +74,8 @@ def _in_c(folder: Path) -> tuple[dict[str, str], str]:
     if compiler is None:
         return {}, "no compiler"
     library = folder / "clock_back.so"
+    if set(str(library)) & set(" :"):
+        return {}, f"{library} has spaces or colons, which end a name in LD_PRELOAD"
     if not library.exists():
         seconds = f"-DSECONDS_BACK={SECONDS_BACK}"
         build = [compiler, "-shared", "-fPIC", "-O2", seconds, "-o", str(library), str(_SOURCE), "-ldl"]
@@ -94,6 +96,7 @@ def _put_before(variable: str, path: Path) -> str:
 
 def _seconds_back(variables: dict[str, str], file: Path) -> tuple[float, str]:
     """How far the clock goes back for a process with these variables, and what it complained of."""
+    file.unlink(missing_ok=True)
     ask = f"import time; before = time.time(); open({str(file)!r}, 'w').close(); print(before - time.time())"
     told = subprocess.run(
         [sys.executable, "-c", ask],

@@ -185,7 +185,7 @@ def lose(record: Record, workspace: Path, kinds: list[str], num_injections: int)
 
 def _lose_once(name: str, number: int, victim: Victim, workspace: Path, record: Record) -> dict[str, Any]:
     for attempt in range(8):
-        folder = workspace / f"{name} {number} {attempt}"
+        folder = workspace / f"{name.replace(' ', '_')}_{number}_{attempt}"
         folder.mkdir()
         try:
             found = LOSSES[name](victim, folder, record.chance(victim.name, name, number, attempt))
