@@ -1,5 +1,6 @@
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,36 @@ def test_the_checkpoint_of_an_evaluation_is_no_model(tmp_path):
     write_folder(checkpoint, {"model.head.weight": torch.ones(1)}, {"format": "checkpoint", "update": 2})
     with pytest.raises(ValueError, match=r"no model to load in .*: a run has none before .*, and an evaluation none"):
         rmae.load(tmp_path)
+
+
+def bomb(name, tensor):
+    _, weights = official_weights()
+    return weights | {name: tensor}
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        (bomb("pos_embed", torch.zeros(1).expand(10**5, 10**5)), "'pos_embed' of shape (100000, 100000), but fewer"),
+        (bomb("pos_embed", torch.zeros(17).as_strided((17, 16), (1, 0))), "'pos_embed' of shape (17, 16), but fewer"),
+        (bomb("pos_embed", torch.empty(10**6, 10**6, device="meta")), "'pos_embed' as a tensor without numbers"),
+        (bomb("cls_token", torch.eye(3).to_sparse()), "'cls_token' as a sparse or nested tensor"),
+        (dict.fromkeys("abc", torch.zeros(100)), "400 bytes of numbers, of which it makes tensors of 1,200 bytes"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
+def test_weights_that_are_larger_than_their_file_are_refused(tmp_path, weights, sentence):
+    """Else a file of a kilobyte would take all memory, as the model that it describes is built."""
+    torch.save(weights, tmp_path / "mae.pth")
+    with pytest.raises(ValueError, match=rf"mae\.pth holds {re.escape(sentence)}"):
+        rmae.load(tmp_path / "mae.pth")
+
+
+def test_parts_of_one_storage_and_tied_weights_load(tmp_path):
+    _, weights = official_weights()
+    together = torch.cat([weight.flatten() for weight in weights.values()])
+    parts = together.split([weight.numel() for weight in weights.values()])
+    views = {name: part.view_as(weights[name]) for name, part in zip(weights, parts, strict=True)}
+    views["blocks.0.norm1.weight"] = views["blocks.0.norm2.weight"]
+    torch.save(views, tmp_path / "mae.pth")
+    assert_same_weights(rmae.load(tmp_path / "mae.pth"), rmae.load(weights))
