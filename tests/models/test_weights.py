@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer
 
 import rmae
@@ -180,7 +181,7 @@ def test_tensors_are_read_by_prefix(tmp_path):
 def test_the_checkpoint_of_an_evaluation_is_no_model(tmp_path):
     checkpoint = tmp_path / "checkpoints" / "update_000000002"
     write_folder(checkpoint, {"model.head.weight": torch.ones(1)}, {"format": "checkpoint", "update": 2})
-    with pytest.raises(ValueError, match=r"no model to load in .*: a run has none before .*, and an evaluation none"):
+    with pytest.raises(ValueError, match=r"holds no model to load: a run has none before .*, and an evaluation none"):
         rmae.load(tmp_path)
 
 
@@ -215,3 +216,17 @@ def test_parts_of_one_storage_and_tied_weights_load(tmp_path):
     views["blocks.0.norm1.weight"] = views["blocks.0.norm2.weight"]
     torch.save(views, tmp_path / "mae.pth")
     assert_same_weights(rmae.load(tmp_path / "mae.pth"), rmae.load(weights))
+
+
+@pytest.mark.parametrize("name", [".", "w", "e"])
+def test_an_error_names_its_folder_however_short_that_is(tmp_path, monkeypatch, make_case, name):
+    make_case(task="mae").model.float().save_pretrained(tmp_path / name)
+    weights = load_file(tmp_path / name / "model.safetensors")
+    del weights["model.encoder.cls_token"]
+    save_file(weights, tmp_path / name / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"^{re.escape(name)}: the weights lack 1 tensors, 'encoder\.cls_token'"):
+        rmae.load(name)
+    (tmp_path / name / "config.json").unlink()
+    with pytest.raises(ValueError, match=rf"^{re.escape(name)} is not a model or a checkpoint of rmae"):
+        rmae.load(name)

@@ -135,7 +135,7 @@ def read_foreign_folder(folder: Path) -> dict[str, Tensor]:
             for shard in _shards(index):
                 tensors |= _read(folder / shard)
             return tensors
-    raise ValueError(f"there are no weights in {folder}: {' and '.join(_WHOLE)} are missing")
+    raise ValueError(f"{folder} holds no weights: {' and '.join(_WHOLE)} are missing")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
