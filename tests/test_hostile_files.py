@@ -111,7 +111,7 @@ def frame_of(size: int) -> bytes:
 
 
 def test_packed_regions_that_claim_gigabytes_are_refused_whatever_their_shape():
-    with pytest.raises(ValueError, match=r"its bytes would unpack to more than the 1,073,741,824 that are allowed"):
+    with pytest.raises(ValueError, match=r"its bytes are of more than the 268,435,456 numbers that are allowed"):
         LabelRuns.unpack(frame_of(2**31), num_maps=2**20, height=2**10, width=2**10)
 
 
