@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rmae.data.loader import to_device
-from rmae.training.metrics import read_metrics
+from rmae.models.weights.records import read_metrics
 from rmae.training.run_folder import RunFolder
 
 

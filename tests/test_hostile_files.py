@@ -82,7 +82,7 @@ def test_bombs_are_refused_before_they_are_unpacked(name: str, tmp_path: Path):
         decode(tmp_path / "a.png")
 
 
-def test_jpegs_of_endless_scans_are_refused():
+def test_jpegs_of_endless_scans_are_refused(tmp_path: Path):
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(
         buffer, "JPEG", progressive=True
@@ -90,8 +90,12 @@ def test_jpegs_of_endless_scans_are_refused():
     content = buffer.getvalue()
     last = content[content.rindex(b"\xff\xda") : -2]
     assert read_image(io.BytesIO(content), channels=1, max_pixels=10_000).shape == (64, 64, 1)
-    with pytest.raises(UnreadableImage, match=r"it has 1,0\d\d scans, more than the 500 allowed"):
-        read_image(io.BytesIO(content[:-2] + 1000 * last + content[-2:]), channels=1, max_pixels=10_000)
+    endless = content[:-2] + 1000 * last + content[-2:]
+    with pytest.raises(UnreadableImage, match=r"it has more than the 500 scans allowed"):
+        read_image(io.BytesIO(endless), channels=1, max_pixels=10_000)
+    (tmp_path / "a.jpg").write_bytes(endless)
+    with pytest.raises(UnreadablePicture, match=r"a\.jpg cannot be read \(ValueError: it has more than the 500 scans"):
+        decode(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("name", ["png", "huge png", "png with text"])
@@ -111,7 +115,7 @@ def frame_of(size: int) -> bytes:
 
 
 def test_packed_regions_that_claim_gigabytes_are_refused_whatever_their_shape():
-    with pytest.raises(ValueError, match=r"its bytes would unpack to more than the 1,073,741,824 that are allowed"):
+    with pytest.raises(ValueError, match=r"its bytes are of more than the 268,435,456 numbers that are allowed"):
         LabelRuns.unpack(frame_of(2**31), num_maps=2**20, height=2**10, width=2**10)
 
 
@@ -209,7 +213,7 @@ def test_no_folder_of_weights_runs_a_program(kind: str, weights: str, tmp_path: 
     (folder / "config.json").write_text(json.dumps(FOLDERS[kind]))
     (folder / weights).write_bytes(as_zip(Program(proof)))
     for read in (rmae.load, lambda path: open_encoder(path, EncoderConfig(), seed=0)):
-        with pytest.raises(ValueError, match=r"cannot be read as a file of weights alone|there are no weights in"):
+        with pytest.raises(ValueError, match=r"cannot be read as a file of weights alone|holds no weights"):
             read(folder)
     assert not proof.exists()
 

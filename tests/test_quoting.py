@@ -1,6 +1,6 @@
 import pytest
 
-from rmae.quoting import one_line, quoted
+from rmae.quoting import kind_and_message, one_line, quoted
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_text_is_put_on_one_line_and_shortened():
     assert one_line("abcdefghi", longest=8) == "abcde..."
     assert one_line(ValueError("a\nb")) == "a b"
     assert one_line([1, "a"]) == "[1, 'a']"
+
+
+def test_errors_that_do_not_tell_by_themselves_come_with_their_kind():
+    assert kind_and_message(KeyError("size")) == "KeyError: 'size'"
+    assert kind_and_message(ValueError("a\nb" + "c" * 10**6)).startswith("ValueError: a bccc")
+    assert len(kind_and_message(ValueError("c" * 10**6))) == 200

@@ -38,3 +38,11 @@ def one_line(text: object, *, longest: int = 200) -> str:
     words = " ".join(words[: 10 * longest].split())
     plain = "".join(letter if letter.isprintable() else "?" for letter in words[: longest + 1])
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
+
+
+def kind_and_message(error: Exception) -> str:
+    """What an error of a library says, after its class: many, a KeyError say, do not tell by themselves what is wrong.
+
+    Shortened as by `one_line`: that of text in another encoding holds the whole text.
+    """
+    return one_line(f"{type(error).__name__}: {error}")

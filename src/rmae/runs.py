@@ -28,11 +28,11 @@ from rmae.files import check_writable, write_atomically
 from rmae.models.completion import complete, hidden_iou
 from rmae.models.masked_autoencoder import MaskedAutoencoder
 from rmae.models.weights import load
+from rmae.models.weights.records import read_metrics
 from rmae.ops.bits import unpack_bits
 from rmae.ops.normalisation import Normalise, scale_pixels
 from rmae.regions.label_runs import LabelRuns
 from rmae.training.loop import check_trainable, train
-from rmae.training.metrics import read_metrics
 from rmae.training.processes import run_on_ranks
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import (

@@ -144,7 +144,7 @@ def test_nothing_of_the_users_breaks_the_page(make_model, text):
             dict(results=["newer.json"]),
             "does not hold the results of an evaluation .it is evaluation results, version 2",
         ),
-        (dict(run="cut"), "metrics.jsonl cannot be read"),
+        (dict(run="cut"), "metrics.jsonl does not hold the metrics of a run"),
     ],
 )
 def test_what_cannot_be_read_is_said(make_model, tmp_path, monkeypatch, option, sentence):

@@ -95,11 +95,11 @@ def test_official_files_have_those_of_imagenet(golden_folder, tmp_path):
 @pytest.mark.parametrize(
     ("scalars", "sentence"),
     [
-        (dict(pixel_mean=[0.5], pixel_std=[0.5]), r"pixel_mean in .*config.json is \[0.5\]; it must be 3 numbers, one"),
-        (dict(pixel_mean=[0.5] * 3), "pixel_std in .*config.json is None; it must be 3 numbers, one a channel"),
-        (dict(pixel_mean=["a"] * 3, pixel_std=[1] * 3), "pixel_mean in .*config.json is .*; it must be 3 numbers"),
-        (dict(pixel_mean=[0.5] * 3, pixel_std=[0] * 3), "pixel_std in .*config.json is .*; each value must be above 0"),
-        (dict(norm_eps=2.0), "what layer norms add in .*config.json is 2.0; it must be a number between 0 and 1"),
+        (dict(pixel_mean=[0.5], pixel_std=[0.5]), r"config.json: pixel_mean is \[0.5\]; it must be 3 numbers, one"),
+        (dict(pixel_mean=[0.5] * 3), "config.json: pixel_std is None; it must be 3 numbers, one a channel"),
+        (dict(pixel_mean=["a"] * 3, pixel_std=[1] * 3), "config.json: pixel_mean is .*; it must be 3 numbers"),
+        (dict(pixel_mean=[0.5] * 3, pixel_std=[0] * 3), "config.json: pixel_std is .*; each value must be above 0"),
+        (dict(norm_eps=2.0), "config.json: what layer norms add is 2.0; it must be a number between 0 and 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make_model, tmp_path, scalars, sentence):

@@ -152,11 +152,11 @@ def change_config(folder, **changes):
             dict(model_type="dinov2"),
             "holds a model of type 'dinov2'; of transformers' models rmae reads vit and vit_mae",
         ),
-        (dict(hidden_act="quick_gelu"), "hidden_act in .*mae is 'quick_gelu'; the encoder of rmae has gelu"),
+        (dict(hidden_act="quick_gelu"), "mae: hidden_act is 'quick_gelu'; the encoder of rmae has gelu"),
         (dict(num_attention_heads=3), "embed_dim 32 is not divisible by num_heads 3"),
         (dict(num_attention_heads="four"), "mae is not a configuration of this version: num_heads"),
         (dict(image_size=64), r"'encoder.pos_embed' has shape \(1, 17, 32\); this model needs \(1, 65, 32\)"),
-        (dict(layer_norm_eps="tiny"), "what layer norms add in .*mae is 'tiny'; it must be a number between 0 and 1"),
+        (dict(layer_norm_eps="tiny"), "mae: what layer norms add is 'tiny'; it must be a number between 0 and 1"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(tmp_path, changes, sentence):
@@ -182,19 +182,19 @@ QUERY = "vit.encoder.layer.0.attention.attention.query."
     [
         (lambda w: w.pop("vit.layernorm.bias"), "the weights lack 1 tensors, 'encoder.norm.bias'"),
         (lambda w: w.pop(QUERY.replace("query", "key") + "bias"), "the weights lack 'encoder.layer.0.attention.att"),
-        (lambda w: w.pop(QUERY + "bias"), r"the attention of .*mae has no biases \(qkv_bias\)"),
+        (lambda w: w.pop(QUERY + "bias"), r"mae: the attention has no biases \(qkv_bias\)"),
         (
             lambda w: w.update({"decoder.decoder_pos_embed": torch.zeros(1, 17, 16)}),
-            "decoder_pos_embed of .*mae is not",
+            "mae: decoder_pos_embed is not",
         ),
         (lambda w: w.update({"vit.hat": torch.zeros(1)}), "mae holds 'hat', which is not a name of transformers' ViT"),
         (
             lambda w: w.update({"decoder.decoder_layers.0.intermediate.dense.weight": torch.zeros(16, 16)}),
-            r"the MLPs of .*mae are 1 times as wide as their blocks in the decoder and 2.5 times in the encoder",
+            r"mae: the MLPs are 1 times as wide as their blocks in the decoder and 2.5 times in the encoder",
         ),
         (
             lambda w: w.update({"vit.embeddings.patch_embeddings.projection.weight": torch.zeros(32, 3, 8, 4)}),
-            "patches of .*mae are 8 x 4 pixels; rmae takes square ones",
+            "mae: patches are 8 x 4 pixels; rmae takes square ones",
         ),
     ],
 )

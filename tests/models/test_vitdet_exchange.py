@@ -136,7 +136,7 @@ def test_what_cannot_be_written_is_said(make_model, tmp_path, changes, name, sen
     [
         (dict(version=99), "vitdet.pth is of format version 99; this rmae reads version 1"),
         (dict(tensors={"a": 1}), "vitdet.pth holds a int called 'a', not tensors by name alone"),
-        (None, "what .*vitdet.pth holds under 'rmae' was not written by rmae"),
+        (None, "vitdet.pth holds something under 'rmae' that rmae did not write"),
     ],
 )
 def test_a_note_that_makes_no_sense_is_refused(make_model, tmp_path, change, sentence):

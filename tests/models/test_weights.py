@@ -1,9 +1,11 @@
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer
 
 import rmae
@@ -179,5 +181,52 @@ def test_tensors_are_read_by_prefix(tmp_path):
 def test_the_checkpoint_of_an_evaluation_is_no_model(tmp_path):
     checkpoint = tmp_path / "checkpoints" / "update_000000002"
     write_folder(checkpoint, {"model.head.weight": torch.ones(1)}, {"format": "checkpoint", "update": 2})
-    with pytest.raises(ValueError, match=r"no model to load in .*: a run has none before .*, and an evaluation none"):
+    with pytest.raises(ValueError, match=r"holds no model to load: a run has none before .*, and an evaluation none"):
         rmae.load(tmp_path)
+
+
+def bomb(name, tensor):
+    _, weights = official_weights()
+    return weights | {name: tensor}
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        (bomb("pos_embed", torch.zeros(1).expand(10**5, 10**5)), "'pos_embed' of shape (100000, 100000), but fewer"),
+        (bomb("pos_embed", torch.zeros(17).as_strided((17, 16), (1, 0))), "'pos_embed' of shape (17, 16), but fewer"),
+        (bomb("pos_embed", torch.empty(10**6, 10**6, device="meta")), "'pos_embed' as a tensor without numbers"),
+        (bomb("cls_token", torch.eye(3).to_sparse()), "'cls_token' as a sparse or nested tensor"),
+        (dict.fromkeys("abc", torch.zeros(100)), "400 bytes of numbers, of which it makes tensors of 1,200 bytes"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
+def test_weights_that_are_larger_than_their_file_are_refused(tmp_path, weights, sentence):
+    """Else a file of a kilobyte would take all memory, as the model that it describes is built."""
+    torch.save(weights, tmp_path / "mae.pth")
+    with pytest.raises(ValueError, match=rf"mae\.pth holds {re.escape(sentence)}"):
+        rmae.load(tmp_path / "mae.pth")
+
+
+def test_parts_of_one_storage_and_tied_weights_load(tmp_path):
+    _, weights = official_weights()
+    together = torch.cat([weight.flatten() for weight in weights.values()])
+    parts = together.split([weight.numel() for weight in weights.values()])
+    views = {name: part.view_as(weights[name]) for name, part in zip(weights, parts, strict=True)}
+    views["blocks.0.norm1.weight"] = views["blocks.0.norm2.weight"]
+    torch.save(views, tmp_path / "mae.pth")
+    assert_same_weights(rmae.load(tmp_path / "mae.pth"), rmae.load(weights))
+
+
+@pytest.mark.parametrize("name", [".", "w", "e"])
+def test_an_error_names_its_folder_however_short_that_is(tmp_path, monkeypatch, make_case, name):
+    make_case(task="mae").model.float().save_pretrained(tmp_path / name)
+    weights = load_file(tmp_path / name / "model.safetensors")
+    del weights["model.encoder.cls_token"]
+    save_file(weights, tmp_path / name / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"^{re.escape(name)}: the weights lack 1 tensors, 'encoder\.cls_token'"):
+        rmae.load(name)
+    (tmp_path / name / "config.json").unlink()
+    with pytest.raises(ValueError, match=rf"^{re.escape(name)} is not a model or a checkpoint of rmae"):
+        rmae.load(name)

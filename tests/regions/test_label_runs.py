@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -217,3 +218,29 @@ def test_a_frame_that_does_not_say_its_size_is_refused():
     silent = ZstdCompressor(write_content_size=False).compress(bytes(12))
     with pytest.raises(ValueError, match="its bytes are damaged"):
         unpack(silent, (1, 1, 1))
+
+
+def packed_zeros(num: int) -> bytes:
+    """A frame of as many numbers, all 0 and packed into a byte each."""
+    packing = ZstdCompressor(level=1, write_checksum=True).compressobj(size=1 + num)
+    pieces = [packing.compress(b"\1"), *(packing.compress(bytes(2**20)) for _ in range(num // 2**20))]
+    return b"".join([*pieces, packing.compress(bytes(num % 2**20)), packing.flush()])
+
+
+def test_small_numbers_that_would_take_gigabytes_are_refused_before_they_do():
+    packed = packed_zeros(2**28 + 2)
+    assert len(packed) < 50_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="its bytes are of more than the 268,435,456 numbers that are allowed"):
+            unpack(packed, (1, 2**15, 2**15))
+        assert tracemalloc.get_traced_memory()[1] < 2**29
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_runs_than_are_read_are_not_packed():
+    many = np.broadcast_to(np.uint32(1), 2**27)
+    runs = LabelRuns(np.array([[2**27]], dtype=np.uint32), many, many.view(np.int32), 2**27)
+    with pytest.raises(ValueError, match="there are 134,217,728 runs of equal labels, more than can be kept"):
+        runs.pack()

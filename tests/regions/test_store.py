@@ -253,3 +253,12 @@ def test_a_store_may_lie_where_nobody_can_write(path: Path, tmp_path: Path):
     before = [(file.name, file.stat().st_mtime_ns) for file in copy.parent.iterdir()]
     assert holds(RegionStore(copy), MAPS)
     assert [(file.name, file.stat().st_mtime_ns) for file in copy.parent.iterdir()] == before
+
+
+def test_regions_of_another_size_than_the_image_are_not_even_unpacked(path: Path):
+    """What a store says of an image takes its memory only where the image is as large."""
+    execute(path, "UPDATE images SET height = 30000, width = 30000, runs = x'00'")
+    with pytest.raises(ValueError, match=r"has regions of a\.png at 30000 x 30000 pixels, but the image has 12 x 15;"):
+        Stored(path=str(path)).runs("a.png", (12, 15))
+    with pytest.raises(ValueError, match=r"the regions of a\.png in .* are damaged: its bytes are damaged"):
+        Stored(path=str(path)).runs("a.png", (30000, 30000))

@@ -12,10 +12,10 @@ from rmae.data.order import BatchOrder
 from rmae.data.samples import PretrainSamples, collate
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
+from rmae.models.weights.records import read_metrics
 from rmae.training import loop
 from rmae.training.finite import NonFiniteError
 from rmae.training.loop import check_trainable
-from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import resume_run
 from rmae.training.step import PretrainStep
 from stopped_runs import assert_identical, losses, stop_at_batch

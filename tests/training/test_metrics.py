@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from rmae.training.metrics import MetricLog, Metrics, MetricWindow, read_metrics
+from rmae.models.weights.records import read_metrics
+from rmae.training.metrics import MetricLog, Metrics, MetricWindow
 from rmae.training.run_folder import RunFolder
 
 

@@ -13,15 +13,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from rmae.data.jpeg import decode_jpeg, plain_jpeg_size
 from rmae.data.tiff_bands import INSTALL, TiffBands, UnreadableBands, declares_pages_as_bands, has_tifffile
-from rmae.quoting import one_line
+from rmae.jpeg_scans import MOST_SCANS, has_endless_scans
+from rmae.quoting import kind_and_message
 
 READABLE_CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
 """Numbers of channels in which every kind of image file can be read; others are read from TIFF alone."""
 
 # Only what photographs come in: some of Pillow's other readers start outside programs or read whole documents.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-_JPEG_START, _JPEG_SCAN = b"\xff\xd8\xff", b"\xff\xda"
-_MOST_SCANS = 500  # of a JPEG; each goes through all pixels, and takes as little as ten bytes of the file
+_JPEG_START = b"\xff\xd8\xff"
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I;16R")
 _BITS_PER_SAMPLE, _DESCRIPTION, _SAMPLES_PER_PIXEL = 258, 270, 277  # TIFF tags
@@ -158,8 +158,8 @@ def open_image(file: BinaryIO, *, channels: int, max_pixels: int) -> StoredImage
             return StoredImage.of(_decode_tiff(file, channels, max_pixels))
         file.seek(0)
         encoded = file.read() if start.startswith(_JPEG_START) else b""
-        if (num_scans := encoded.count(_JPEG_SCAN)) > _MOST_SCANS:
-            raise UnreadableImage(f"it has {num_scans:,} scans, more than the {_MOST_SCANS} allowed")
+        if has_endless_scans(encoded):
+            raise UnreadableImage(f"it has more than the {MOST_SCANS} scans allowed")
         plain_hw = plain_jpeg_size(encoded, channels=channels)
         if plain_hw is not None:
             _check_size(*plain_hw, max_pixels)
@@ -197,7 +197,7 @@ def _errors_in_words(max_pixels: int) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise UnreadableImage(f"it has more than the {max_pixels:,} pixels allowed (max_pixels)") from None
     except Exception as error:  # Pillow has no common base of what a malformed file makes it raise
-        raise UnreadableImage(f"it cannot be decoded ({one_line(f'{type(error).__name__}: {error}')})") from error
+        raise UnreadableImage(f"it cannot be decoded ({kind_and_message(error)})") from error
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:

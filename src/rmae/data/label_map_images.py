@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from rmae.quoting import one_line
+from rmae.quoting import kind_and_message
 from rmae.regions.source import NO_REGION
 
 _FORMATS = ("PNG", "TIFF")  # the datasets library writes 16-bit and palette images as TIFF
@@ -47,7 +47,7 @@ def read_label_map(
         is_other = f"is not a {formats[0]} file" if len(formats) == 1 else "is neither a PNG nor a TIFF image"
         raise ValueError(f"{what} {is_other}") from None
     except Exception as error:  # Pillow has no common base of what a malformed file makes it raise
-        raise ValueError(f"{what} cannot be decoded ({one_line(f'{type(error).__name__}: {error}')})") from error
+        raise ValueError(f"{what} cannot be decoded ({kind_and_message(error)})") from error
     if num_pixels > max_pixels:
         raise ValueError(f"{what} has {num_pixels:,} pixels, more than the {max_pixels:,} allowed (max_pixels)")
     if pixels is None:

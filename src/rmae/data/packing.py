@@ -30,7 +30,7 @@ from rmae.data.skips import Skipped
 from rmae.data.worker_pool import work_in_processes
 from rmae.files import read_json, write_json
 from rmae.interruption import Stopped, StopSignal
-from rmae.quoting import one_line, quoted
+from rmae.quoting import one_line
 from rmae.regions.inside import Inside
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.live import Live
@@ -165,13 +165,9 @@ def _refuse_other_settings(folder: Path, wanted: dict[str, Any]) -> None:
     if different:
         name = different[0]
         raise ValueError(
-            f"the shards in {folder} are made with {name.replace('_', ' ')} {_in_words(found[name])}, not "
-            f"{_in_words(wanted[name])}; pack into another folder, or delete this one"
+            f"the shards in {folder} are made with {name.replace('_', ' ')} {one_line(found[name])}, not "
+            f"{one_line(wanted[name])}; pack into another folder, or delete this one"
         )
-
-
-def _in_words(setting: Any) -> str:
-    return one_line(setting) if isinstance(setting, str) else quoted(setting)
 
 
 def _as_begun(folder: Path, images: ImageSet) -> ImageSet:

@@ -19,7 +19,7 @@ from rmae.regions.store_lock import StoreBusyError, StoreLock
 
 _BLOCK = tarfile.BLOCKSIZE
 _IMAGES_BETWEEN_FLUSHES = 256
-_MOST_PIXELS_A_SIDE = 2**31  # or maps; no image has as many
+_TOO_MANY = 2**31  # pixels a side, or maps; no image has as many
 
 
 class PackedImage(NamedTuple):
@@ -172,7 +172,7 @@ class ShardWriter:
         facts = parse_json(self._content(members.pop("json")))
         match facts:
             case {"name": str(), "height": int(height), "width": int(width), "num_maps": int(num_maps)} if (
-                min(height, width) >= 1 and num_maps >= 0 and max(height, width, num_maps) < _MOST_PIXELS_A_SIDE
+                min(height, width) >= 1 and num_maps >= 0 and max(height, width, num_maps) < _TOO_MANY
             ):
                 pass
             case _:

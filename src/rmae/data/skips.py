@@ -71,8 +71,8 @@ class SkipLog:
                 file.write(f"{line}\n")
 
     def _read(self) -> None:
-        text = self._path.read_bytes()
-        for line in text.splitlines():
+        content = self._path.read_bytes()
+        for line in content.splitlines():
             try:
                 found = parse_json(line)
             except ValueError:
@@ -82,5 +82,5 @@ class SkipLog:
                     self._listed.add(name)
                 case _:
                     raise ValueError(f"{self._path} does not list images that were skipped: {quoted(found)}; delete it")
-        if text and not text.endswith(b"\n"):
+        if content and not content.endswith(b"\n"):
             self._append("")

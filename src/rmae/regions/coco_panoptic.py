@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rmae.quoting import one_line
+from rmae.quoting import kind_and_message
 from rmae.regions.segment_table import SegmentTable, read_segments
 from rmae.regions.source import NO_REGION
 
@@ -133,7 +133,7 @@ def read_segment_ids(path: Path, height: int, width: int) -> np.ndarray:
     except UnidentifiedImageError:
         raise ValueError(f"{path} is not a PNG file") from None
     except Exception as error:  # Pillow has no common base of what a malformed file makes it raise
-        raise ValueError(f"{path} cannot be decoded ({one_line(f'{type(error).__name__}: {error}')})") from error
+        raise ValueError(f"{path} cannot be decoded ({kind_and_message(error)})") from error
     if pixels is None:
         raise ValueError(
             f"{path} has {size[1]} x {size[0]} pixels of mode {mode}; it must have {height} x {width}, as its image, "

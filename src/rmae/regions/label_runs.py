@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
 
 _LEVEL = 9  # of zstandard: further ones gain 4 % for three times the time
-_MOST_BYTES = 2**30  # unpacked: more than the regions of any picture take, and no more than memory has
+_MOST_NUMBERS = 2**28
+"""Numbers that the runs of an image may be: 1 GiB unpacked, 4 bytes each, however few bytes they are packed into.
+
+A map of the largest picture that Pillow opens (89,478,485 pixels) has fewer, were each of its pixels a run in a row of
+its own; segmentations of photographs have a run for every forty or more, so there may be dozens of such maps.
+"""
 
 
 class LabelRuns(NamedTuple):
@@ -68,15 +73,15 @@ class LabelRuns(NamedTuple):
         """Compress to bytes that `unpack` reads.
 
         Raises:
-            ValueError: There are hundreds of millions of runs.
+            ValueError: There are more than a hundred million runs.
         """
         from zstandard import ZstdCompressor
 
+        if self.counts.size + 2 * len(self.labels) > _MOST_NUMBERS:
+            raise ValueError(f"there are {len(self.labels):,} runs of equal labels, more than can be kept of an image")
         labels = self.labels.view(np.uint32) + np.uint32(1)  # so that none, -1, becomes 0
         values = np.concatenate([self.counts.ravel(), self.lengths, labels]).astype("<u4")
         num_bytes = max(1, -(-int(values.max(initial=0)).bit_length() // 8))  # of the largest value, 1 to 4
-        if num_bytes * len(values) >= _MOST_BYTES:
-            raise ValueError(f"there are {len(self.labels):,} runs of equal labels, more than can be kept of an image")
         planes = values.view(np.uint8).reshape(-1, 4).T[:num_bytes]  # they compress better apart, lowest bytes first
         return ZstdCompressor(level=_LEVEL, write_checksum=True).compress(bytes([num_bytes]) + planes.tobytes())
 
@@ -104,13 +109,16 @@ class LabelRuns(NamedTuple):
         try:
             if frame_content_size(packed) > limit:
                 raise ValueError(f"its bytes are of more than {num_maps} label maps of {height} x {width} pixels")
-            if frame_content_size(packed) > _MOST_BYTES:
-                raise ValueError(f"its bytes would unpack to more than the {_MOST_BYTES:,} that are allowed")
+            if frame_content_size(packed) > 1 + 4 * _MOST_NUMBERS:
+                raise ValueError(f"its bytes are of more than the {_MOST_NUMBERS:,} numbers that are allowed")
             unpacked = _decompressor(get_ident()).decompress(packed, allow_extra_data=False)
         except ZstdError as error:
             raise ValueError(f"its bytes are damaged ({error})") from error
         num_bytes = unpacked[0] if unpacked else 0
         num_runs = ((len(unpacked) - 1) // max(1, num_bytes) - num_rows) // 2
+        # Asked once more, since numbers that are packed into a byte each take four.
+        if num_rows + 2 * num_runs > _MOST_NUMBERS:
+            raise ValueError(f"its bytes are of more than the {_MOST_NUMBERS:,} numbers that are allowed")
         values = np.empty(max(0, num_rows + 2 * num_runs), dtype=np.uint32)
         possible = 1 <= num_bytes <= 4 and num_runs >= 0 and len(unpacked) == 1 + num_bytes * len(values)
         if not possible or not join_runs(np.frombuffer(unpacked, dtype=np.uint8, offset=1), num_rows, width, values):

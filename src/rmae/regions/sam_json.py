@@ -1,13 +1,13 @@
 """Automatic masks of Segment Anything, in the form of the SA-1B data set, as regions."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 
-from rmae.quoting import one_line, quoted
+from rmae.files import read_json
+from rmae.quoting import kind_and_message, quoted
 from rmae.regions.overlap import stack_masks
 from rmae.regions.rle import place_rle
 
@@ -37,7 +37,7 @@ class SamJson:
         height, width = image.shape[:2]
         path = Path(self.folder) / PurePosixPath(name).with_suffix(".json")
         try:
-            annotations = json.loads(path.read_bytes())["annotations"]
+            annotations = read_json(path)["annotations"]
             if not isinstance(annotations, list):
                 raise TypeError("its annotations are no list")
             encoded = [annotation["segmentation"] for annotation in annotations]
@@ -46,10 +46,8 @@ class SamJson:
             raise ValueError(f"there are no masks for this image: {path} is missing") from None
         except OSError as error:
             raise ValueError(f"{path} cannot be read ({error.strerror})") from None
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            # Not as Python writes an exception: that of text in another encoding holds the whole text.
-            fault = one_line(f"{type(error).__name__}: {error}")
-            raise ValueError(f"{path} is not a mask file in the SA-1B form ({fault})") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a mask file in the SA-1B form ({kind_and_message(error)})") from error
         for size, _ in encoded:
             if size != (height, width):
                 raise ValueError(

@@ -4,7 +4,6 @@ The file is an SQLite database that is never changed once it is in its place (`s
 locks and many processes may read it, on network drives too.
 """
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from rmae.files import parse_json
 from rmae.quoting import one_line
 from rmae.regions.label_runs import LabelRuns
 
@@ -85,28 +85,33 @@ class RegionStore:
             raise ValueError(_describe_damage(self.path, "a name or a reason is no text"))
         return skipped
 
-    def read(self, name: str) -> LabelRuns:
+    def read(self, name: str, *, image_hw: tuple[int, ...] | None = None) -> LabelRuns:
         """Read the regions of an image.
 
         Args:
             name: Path of the image relative to the image root, as when the store was made.
+            image_hw: H and W of the image, which the regions must have; None = any.
 
         Raises:
-            ValueError: The store has no regions of this image, or they are damaged.
+            ValueError: The store has no regions of this image, or of another size, or they are damaged.
         """
         rows = self._query(_OF_IMAGE, name)
         if not rows:
             raise ValueError(self._describe_missing(name))
-        try:
-            match rows[0]:
-                case (found, int(num_maps), int(height), int(width), bytes(packed)) if found == name:
-                    return LabelRuns.unpack(packed, num_maps=num_maps, height=height, width=width)
-                case _:
-                    raise ValueError("something else stands in their place")
-        except ValueError as error:
+        match rows[0]:
+            case (found, int(num_maps), int(height), int(width), bytes(packed)) if found == name:
+                pass
+            case _:
+                raise ValueError(self._describe_damaged(name, "something else stands in their place"))
+        if image_hw is not None and (height, width) != image_hw:  # before they take any memory
             raise ValueError(
-                f"the regions of {one_line(name)} in {self.path} are damaged: {error}; make the store anew"
-            ) from error
+                f"{self.path} has regions of {one_line(name)} at {height} x {width} pixels, but the image has "
+                f"{image_hw[0]} x {image_hw[1]}; delete the store and make it anew"
+            )
+        try:
+            return LabelRuns.unpack(packed, num_maps=num_maps, height=height, width=width)
+        except ValueError as error:
+            raise ValueError(self._describe_damaged(name, error)) from error
 
     def __iter__(self) -> Iterator[tuple[str, LabelRuns]]:
         """Go through all images by name, in order."""
@@ -130,6 +135,9 @@ class RegionStore:
         example = self._query("SELECT name FROM images LIMIT 1")
         known = f"; it names images like {one_line(example[0][0])}" if example else ""
         return f"{self.path} has no regions of {one_line(name)}{known}: add the image with rmae regions make"
+
+    def _describe_damaged(self, name: str, fault: object) -> str:
+        return f"the regions of {one_line(name)} in {self.path} are damaged: {fault}; make the store anew"
 
     def _read_header(self) -> StoreHeader:
         with closing(_open(self.path)) as connection:
@@ -172,12 +180,12 @@ def read_header(connection: sqlite3.Connection, path: Path) -> StoreHeader:
         rows = connection.execute("SELECT header FROM header").fetchall()
     try:
         return _parse_header(*rows[0])
-    except (ValueError, TypeError, IndexError, RecursionError) as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise ValueError(_describe_damage(path, f"its header: {error}")) from error
 
 
 def _parse_header(text: str) -> StoreHeader:
-    header = StoreHeader(**json.loads(text))
+    header = StoreHeader(**parse_json(text))
     kinds = (dict, int, str, int, int)
     if not all(isinstance(value, kind) for value, kind in zip(header, kinds, strict=True)):
         raise TypeError("a value of the wrong kind")

@@ -26,14 +26,7 @@ class Stored:
 
     def runs(self, name: str, image_hw: tuple[int, ...]) -> LabelRuns:
         """Look up the regions of an image of H x W pixels, as runs; errors are those of a call."""
-        runs = self.store.read(name)
-        stored_hw = (runs.counts.shape[1], runs.width)
-        if stored_hw != image_hw:
-            raise ValueError(
-                f"{self.path} has regions of {name} at {stored_hw[0]} x {stored_hw[1]} pixels, but the image has "
-                f"{image_hw[0]} x {image_hw[1]}; delete the store and make it anew"
-            )
-        return runs
+        return self.store.read(name, image_hw=image_hw)
 
     def __call__(self, image: np.ndarray, name: str) -> np.ndarray:
         """Look up the regions of an image.

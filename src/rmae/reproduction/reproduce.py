@@ -1,12 +1,12 @@
 """A table from its commands to its record and its page."""
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rmae.evaluation.presets import Task
+from rmae.files import read_json
 from rmae.reproduction.budgets import BUDGETS, Budget, BudgetName
 from rmae.reproduction.gathering import gather
 from rmae.reproduction.plan import CutOutFolders, plan
@@ -189,7 +189,7 @@ def _describe(budget: Budget, workspace: Path, cut_outs: CutOutFolders | None) -
     scenes = budget.scenes
     assert scenes is not None
     annotations = workspace / budget.data.images / "annotations" / "instances_val2017.json"
-    classes = [each["name"] for each in json.loads(annotations.read_text(encoding="utf-8"))["categories"]]
+    classes = [each["name"] for each in read_json(annotations)["categories"]]
     kind = "drawn" if cut_outs is None else "photographic cut-outs on pictures"
     return DataRecord(
         description=f"{kind}: {', '.join(classes)}; {scenes.side} x {scenes.side} pixels; nearest neighbours and "

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
-from rmae.quoting import one_line
+from rmae.jpeg_scans import MOST_SCANS, has_endless_scans
+from rmae.quoting import kind_and_message
 from rmae.scenes.scene_set import Split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -91,10 +93,13 @@ def decode(path: Path, *, smallest_useful: int | None = None) -> tuple[Image.Ima
     try:
         with warnings.catch_warnings():  # Pillow warns of odd palettes and of large pictures, which do not matter
             warnings.simplefilter("ignore")
-            image = Image.open(BytesIO(path.read_bytes()), formats=_FORMATS)
+            encoded = path.read_bytes()
+            image = Image.open(BytesIO(encoded), formats=_FORMATS)
             size = image.size
             if size[0] * size[1] > _MOST_PIXELS:
                 raise ValueError(f"it has {size[0]} x {size[1]} pixels, more than the {_MOST_PIXELS:,} allowed")
+            if isinstance(image, JpegImageFile) and has_endless_scans(encoded):
+                raise ValueError(f"it has more than the {MOST_SCANS} scans allowed")
             if smallest_useful is not None:
                 image.draft("RGB", (smallest_useful, smallest_useful))
             image.load()
@@ -102,7 +107,7 @@ def decode(path: Path, *, smallest_useful: int | None = None) -> tuple[Image.Ima
     except MemoryError:
         raise
     except Exception as error:  # Pillow has no common base of what a malformed file makes it raise
-        raise UnreadablePicture(f"{path} cannot be read ({one_line(f'{type(error).__name__}: {error}')})") from error
+        raise UnreadablePicture(f"{path} cannot be read ({kind_and_message(error)})") from error
 
 
 def split_by_bytes(files: Sequence[tuple[bytes, Item]]) -> dict[Split, tuple[Item, ...]]:

@@ -3,15 +3,13 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from rmae.files import naming, write_atomically
-from rmae.models.weights.records import parse_metrics
-from rmae.quoting import one_line
+from rmae.models.weights.records import read_metrics
 from rmae.training.run_folder import RunFolder
 
 
@@ -42,21 +40,6 @@ class Metrics(NamedTuple):
             "images_per_s": self.images_per_s,
             "skipped": self.skipped,
         }
-
-
-def read_metrics(path: Path) -> list[dict[str, float | None]]:
-    """Read the lines of a `metrics.jsonl`; none if it does not exist. A last line cut short by a kill is left out.
-
-    Raises:
-        ValueError: A line is no object with an `update` and numbers.
-    """
-    if not path.exists():
-        return []
-    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    try:
-        return [parse_metrics(line) for line in lines]
-    except ValueError as error:
-        raise ValueError(f"{path} does not hold the metrics of a run ({one_line(error)})") from error
 
 
 class MetricWindow:

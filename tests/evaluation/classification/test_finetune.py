@@ -7,8 +7,8 @@ from rmae.evaluation.classification import finetune, judge
 from rmae.evaluation.classification.data import list_classes
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_scalars, read_tensors
+from rmae.models.weights.records import read_metrics
 from rmae.training.finite import NonFiniteError
-from rmae.training.metrics import read_metrics
 from stopped_runs import assert_identical, losses, stop_at_batch
 
 

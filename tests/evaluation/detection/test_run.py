@@ -18,8 +18,8 @@ from rmae.evaluation.detection.samples import build_samples
 from rmae.evaluation.encoder import open_encoder
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_tensors
+from rmae.models.weights.records import read_metrics
 from rmae.scenes import make_scenes
-from rmae.training.metrics import read_metrics
 from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import RunFolder
 from stopped_runs import assert_identical, stop_at_batch

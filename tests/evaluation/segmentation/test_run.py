@@ -17,7 +17,7 @@ from rmae.evaluation.segmentation import run as loop
 from rmae.evaluation.segmentation.scores import SegmentScores
 from rmae.interruption import TrainingStopped
 from rmae.models.weights import newest_checkpoint, read_tensors
-from rmae.training.metrics import read_metrics
+from rmae.models.weights.records import read_metrics
 from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import RunFolder
 from stopped_runs import assert_identical, losses, stop_at_batch

@@ -32,10 +32,9 @@ from rmae.evaluation.interactive.picture_results import (
 from rmae.evaluation.interactive.results import read_baselines as read_interactive_baselines
 from rmae.evaluation.interactive.visible_shares import SharesIou
 from rmae.evaluation.localisation.results import read_baselines as read_localisation_baselines
-from rmae.models.weights.records import read_results, read_run_record
+from rmae.models.weights.records import read_metrics, read_results, read_run_record
 from rmae.reproduction.piece_record import PieceRecord, read_piece_record, write_piece_record
 from rmae.reproduction.record import ArmRecord, DataRecord, Record, read_record, write_record
-from rmae.training.metrics import read_metrics
 from rmae.training.run_folder import RunFolder, differences, read_run, start_run
 from rmae.visualize_runs import _check_out
 

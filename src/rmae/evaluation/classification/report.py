@@ -14,7 +14,7 @@ from rmae.evaluation.classification.neighbours import Neighbours
 from rmae.evaluation.classification.pictures import PictureReading, read_batch
 from rmae.evaluation.classification.verdicts import NUM_RANKED, Verdicts
 from rmae.files import write_atomically
-from rmae.training.metrics import read_metrics
+from rmae.models.weights.records import read_metrics
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Example, ExampleFigure, Table, render_evaluation_report
 from rmae.visual.figure_words import DASH, percent

@@ -14,7 +14,7 @@ from rmae.evaluation.detection.validation import DetectionScores
 from rmae.evaluation.objects.annotations import Category
 from rmae.evaluation.objects.pictures import Part, read_picture
 from rmae.files import write_atomically
-from rmae.training.metrics import read_metrics
+from rmae.models.weights.records import read_metrics
 from rmae.training.run_folder import RunFolder
 from rmae.visual.detection_pictures import DrawnObject, detection_figures
 from rmae.visual.evaluation_report import EvaluationReport, Example, Table, render_evaluation_report

@@ -15,7 +15,7 @@ from rmae.evaluation.interactive.methods import Methods
 from rmae.evaluation.interactive.picture_results import PictureResult
 from rmae.evaluation.interactive.plots import calibration, iou_by_click, iou_by_share
 from rmae.evaluation.interactive.scores import GOOD_IOUS, MethodSummary, Summary, estimates
-from rmae.files import write_atomically
+from rmae.files import read_json, write_atomically
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Plot, Table, render_evaluation_report
 from rmae.visual.figure_words import DASH, MINUS, NO_BREAK, decimal, interval, percent
@@ -65,7 +65,7 @@ def _model_name(folder: RunFolder) -> str:
     """What the user called the model, as the evaluation's folder has it."""
     if not folder.config.exists():
         return "a model"
-    return Path(json.loads(folder.config.read_text(encoding="utf-8"))["encoder"]).name
+    return Path(read_json(folder.config)["encoder"]).name
 
 
 def _summary(

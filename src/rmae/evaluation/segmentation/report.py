@@ -11,7 +11,7 @@ from rmae.evaluation.segmentation.data import SegmentationData
 from rmae.evaluation.segmentation.prediction import Predictor, read_test_picture
 from rmae.evaluation.segmentation.scores import SegmentScores
 from rmae.files import write_atomically
-from rmae.training.metrics import read_metrics
+from rmae.models.weights.records import read_metrics
 from rmae.training.run_folder import RunFolder
 from rmae.visual.evaluation_report import EvaluationReport, Example, Table, render_evaluation_report
 from rmae.visual.figure_words import percent

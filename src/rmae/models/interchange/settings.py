@@ -51,7 +51,7 @@ def checked_norm_eps(norm_eps: Any, *, where: str) -> float:
         ValueError: It is not.
     """
     if not isinstance(norm_eps, float) or not 0 < norm_eps < 1:
-        raise ValueError(f"what layer norms add in {where} is {quoted(norm_eps)}; it must be a number between 0 and 1")
+        raise ValueError(f"{where}: what layer norms add is {quoted(norm_eps)}; it must be a number between 0 and 1")
     return norm_eps
 
 
@@ -94,9 +94,9 @@ def read_statistics(
     """
     if all(settings.get(name) is None for name in names):
         return None, None
-    mean, std = (_numbers(settings.get(name), channels, what=f"{name} in {where}") for name in names)
+    mean, std = (_numbers(settings.get(name), channels, what=f"{where}: {name}") for name in names)
     if not all(value > 0 for value in std):
-        raise ValueError(f"{names[1]} in {where} is {quoted(list(std))}; each value must be above 0")
+        raise ValueError(f"{where}: {names[1]} is {quoted(list(std))}; each value must be above 0")
     return mean, std
 
 

@@ -111,10 +111,10 @@ def from_timm(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], *, wh
     vit, num_heads = _plain_vit(plan_network(config, where), config["architecture"], where)
     settings = config.get("pretrained_cfg", config)
     if not isinstance(settings, dict):
-        raise ValueError(f"pretrained_cfg in {where} is {quoted(settings)}; it must be an object")
+        raise ValueError(f"{where}: pretrained_cfg is {quoted(settings)}; it must be an object")
     patch_height, patch_width = vit.patch_embed.patch_size
     if patch_height != patch_width:
-        raise ValueError(f"patches of {where} are {patch_height} x {patch_width} pixels; rmae takes square ones")
+        raise ValueError(f"{where}: patches are {patch_height} x {patch_width} pixels; rmae takes square ones")
     hidden = shape_of(state_dict, "blocks.0.mlp.fc1.weight")[0]
     shape = {
         "task": "mae",
@@ -149,10 +149,10 @@ def plan_network(config: Mapping[str, Any], where: str) -> nn.Module:
     if not isinstance(name, str) or not timm.is_model(name):
         raise ValueError(f"{where} holds weights of {quoted(name)}, which is not a model of timm")
     if not isinstance(arguments, dict) or arguments.keys() - signature(VisionTransformer).parameters.keys():
-        raise ValueError(f"model_args in {where} are not those of timm's VisionTransformer")
+        raise ValueError(f"{where}: model_args are not those of timm's VisionTransformer")
     depth = arguments.get("depth", 1)
     if not isinstance(depth, int) or not 0 <= depth <= _MOST_BLOCKS:
-        raise ValueError(f"depth in {where} is {quoted(depth)}; it must lie between 0 and {_MOST_BLOCKS:,}")
+        raise ValueError(f"{where}: depth is {quoted(depth)}; it must lie between 0 and {_MOST_BLOCKS:,}")
     build: Callable[..., nn.Module] = timm.create_model
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"), warnings.catch_warnings():
@@ -160,7 +160,7 @@ def plan_network(config: Mapping[str, Any], where: str) -> nn.Module:
             return build(name, pretrained=False, **(arguments | {"num_classes": 0}))
     except BUILD_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"timm cannot build what {where} describes: {one_line(reason)}") from error
+        raise ValueError(f"{where}: timm cannot build what it describes: {one_line(reason)}") from error
 
 
 def _plain_vit(vit: nn.Module, name: str, where: str) -> tuple[VisionTransformer, int]:
@@ -179,7 +179,7 @@ def _plain_vit(vit: nn.Module, name: str, where: str) -> tuple[VisionTransformer
 
 def _norm_eps(vit: VisionTransformer, where: str) -> float:
     if not isinstance(vit.norm, nn.LayerNorm):
-        raise ValueError(f"the Vision Transformer of {where} has no final layer norm, which the encoder of rmae has")
+        raise ValueError(f"{where}: the Vision Transformer has no final layer norm, which the encoder of rmae has")
     return vit.norm.eps
 
 

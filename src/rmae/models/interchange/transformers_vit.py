@@ -198,7 +198,7 @@ def from_transformers(
         )
     config = _DEFAULTS | {name: value for name, value in config.items() if value is not None}
     if config["hidden_act"] != "gelu":
-        raise ValueError(f"hidden_act in {where} is {quoted(config['hidden_act'])}; the encoder of rmae has gelu")
+        raise ValueError(f"{where}: hidden_act is {quoted(config['hidden_act'])}; the encoder of rmae has gelu")
     published = _published(state_dict, has_decoder=kind == "vit_mae")
     tensors = _to_ours(published, where)
     shape = _shape(config, published, where)
@@ -263,9 +263,9 @@ def _shape(config: Mapping[str, Any], published: Mapping[str, Tensor], where: st
         published, "embeddings.patch_embeddings.projection.weight", num_dims=4
     )
     if patch_height != patch_width:
-        raise ValueError(f"patches of {where} are {patch_height} x {patch_width} pixels; rmae takes square ones")
+        raise ValueError(f"{where}: patches are {patch_height} x {patch_width} pixels; rmae takes square ones")
     if "encoder.layer.0.attention.attention.query.bias" not in published:
-        raise ValueError(f"the attention of {where} has no biases (qkv_bias), which the encoder of rmae has")
+        raise ValueError(f"{where}: the attention has no biases (qkv_bias), which the encoder of rmae has")
     ratio = mlp_ratio_of(shape_of(published, "encoder.layer.0.intermediate.dense.weight")[0], embed_dim)
     shape = {
         "task": "mae",
@@ -286,7 +286,7 @@ def _shape(config: Mapping[str, Any], published: Mapping[str, Tensor], where: st
     hidden = shape_of(published, "decoder.decoder_layers.0.intermediate.dense.weight")[0]
     if int(width * ratio) != hidden:
         raise ValueError(
-            f"the MLPs of {where} are {hidden / width:g} times as wide as their blocks in the decoder and {ratio:g} "
+            f"{where}: the MLPs are {hidden / width:g} times as wide as their blocks in the decoder and {ratio:g} "
             "times in the encoder; rmae has one ratio for both"
         )
     return shape | {
@@ -301,6 +301,6 @@ def _check_table(table: Tensor, config: ModelConfig, where: str) -> None:
     ours = sincos_positions(config.decoder_embed_dim, config.grid)
     if table.shape != ours.shape or not torch.allclose(table.float(), ours, atol=1e-4):
         raise ValueError(
-            f"decoder_pos_embed of {where} is not the sine-cosine table of {config.image_hw} pixels, which the pixel "
+            f"{where}: decoder_pos_embed is not the sine-cosine table of {config.image_hw} pixels, which the pixel "
             "decoder of rmae has; leave out the decoder by saving the model's .vit alone"
         )

@@ -88,7 +88,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if str(path) in str(error):
+        if str(error).startswith((f"{path} ", f"{path}/", f"{path}: ")):
             raise
         raise ValueError(f"{path}: {error}") from error
 
@@ -123,8 +123,8 @@ def _read_folder(folder: Path) -> SavedModel:
     scalars = read_scalars(folder)
     if "model" not in scalars:
         raise ValueError(
-            f"there is no model to load in {folder}: a run has none before its first checkpoint, and an evaluation "
-            "none at all"
+            f"{folder} holds no model to load: a run has none before its first checkpoint, and an evaluation none "
+            "at all"
         )
     saved = with_settings(scalars, read_tensors(folder, MODEL), where=str(folder / SCALARS))
     if saved.pixel_mean is None and folder.absolute().parent.name == CHECKPOINTS:
@@ -171,7 +171,7 @@ def _read_noted(tensors: Mapping[str, Tensor], note: Any, *, where: Path) -> Sav
     """A file that we exported, as its note tells."""
     known = isinstance(note, Mapping) and {"version", "settings", "tensors"} <= note.keys()
     if not known or not isinstance(note["settings"], Mapping):
-        raise ValueError(f"what {where} holds under {NOTE!r} was not written by rmae")
+        raise ValueError(f"{where} holds something under {NOTE!r} that rmae did not write")
     if note["version"] != _NOTE_VERSION:
         version = quoted(note["version"])
         raise ValueError(f"{where} is of format version {version}; this rmae reads version {_NOTE_VERSION}")

@@ -22,17 +22,29 @@ def read_run_record(run: Path) -> RunRecord:
     saved = _read_run(run)
     metrics = run / "metrics.jsonl"
     try:
-        # The last line may be cut short by a kill.
-        lines = [line for line in metrics.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-        last = parse_metrics(lines[-1]) if lines else {}
-    except FileNotFoundError:
-        last = {}
-    except (OSError, ValueError) as error:
+        lines = read_metrics(metrics)
+    except OSError as error:
         raise ValueError(f"{metrics} cannot be read ({one_line(error)})") from error
-    return RunRecord(saved["config"], str(saved.get("images", "")), last)
+    return RunRecord(saved["config"], str(saved.get("images", "")), lines[-1] if lines else {})
 
 
-def parse_metrics(line: bytes) -> dict[str, float | None]:
+def read_metrics(path: Path) -> list[dict[str, float | None]]:
+    """Read the lines of a `metrics.jsonl`; none if it does not exist. A last line cut short by a kill is left out.
+
+    Raises:
+        ValueError: A line is no object with an `update` and numbers.
+        OSError: It cannot be read.
+    """
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    try:
+        return [_parse_metrics(line) for line in lines]
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold the metrics of a run ({one_line(error)})") from error
+
+
+def _parse_metrics(line: bytes) -> dict[str, float | None]:
     """Read a line of a `metrics.jsonl`.
 
     Raises:

@@ -3,7 +3,7 @@
 import argparse
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from rmae.quoting import one_line, quoted
 
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 """Names that timm and transformers give to their weights, the first one found counts."""
-
-
 _LONGEST_NAME = 200
+"""Characters in the name of one of several files of weights; file systems take 255 bytes."""
+_MOST_USES = 2
+"""How often all numbers of a file may be used on average: some models tie weights, and none all of them."""
 
 
 def read_safetensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
@@ -66,12 +67,12 @@ def _in_words(error: Exception) -> str:
     """Why torch does not read a file; not how it could be made to run what is in it, as torch itself advises."""
     if found := re.search(r"GLOBAL (\S+) was not an allowed|whose module (\S+) is blocked", str(error)):
         return f"it would run {one_line(found[1] or found[2], longest=80)}; save the tensors by name alone"
-    last = [line for line in str(error).splitlines() if line.strip() and "weights_only" not in line]
-    return one_line(last[0]) if last else "it ends too early"
+    lines = [line for line in str(error).splitlines() if line.strip() and "weights_only" not in line]
+    return one_line(lines[0]) if lines else "it ends too early"
 
 
 def tensors_by_name(contents: Any, *, where: Path) -> dict[str, Tensor]:
-    """What a file holds, if it is tensors by name.
+    """What a file holds, if it is tensors by name, whose numbers are all there.
 
     Raises:
         ValueError: It is not.
@@ -82,7 +83,42 @@ def tensors_by_name(contents: Any, *, where: Path) -> dict[str, Tensor]:
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             kind = type(tensor).__name__
             raise ValueError(f"{where} holds a {kind} called {quoted(name)}, not tensors by name alone")
+        if (odd := _oddity(tensor)) is not None:
+            raise ValueError(f"{where} holds {quoted(name)} {odd}; save plain tensors, each with all of its numbers")
+    _refuse_repetition(contents.values(), where)
     return dict(contents)
+
+
+def _oddity(tensor: Tensor) -> str | None:
+    """How a tensor is anything else than plain numbers in memory; None if it is not.
+
+    A file of a kilobyte may hold a tensor of any shape, all of whose places are one number: whatever is then made of
+    this shape takes the memory that the file did not.
+    """
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return "as a sparse or nested tensor"
+    if tensor.is_quantized:
+        return "as a quantised tensor"
+    if tensor.device.type != "cpu":
+        return f"as a tensor without numbers (device {tensor.device.type!r})"
+    if tensor.untyped_storage().nbytes() < _num_bytes(tensor):
+        return f"of shape {quoted(tuple(tensor.shape))}, but fewer numbers than that"
+    return None
+
+
+def _refuse_repetition(tensors: Collection[Tensor], where: Path) -> None:
+    """Raise a ValueError where tensors would take far more memory apart than they do as they share it."""
+    held = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    wanted = sum(map(_num_bytes, tensors))
+    if wanted > _MOST_USES * sum(held.values()):
+        raise ValueError(
+            f"{where} holds {sum(held.values()):,} bytes of numbers, of which it makes tensors of {wanted:,} bytes; "
+            "save each tensor with numbers of its own"
+        )
+
+
+def _num_bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
 def read_foreign_folder(folder: Path) -> dict[str, Tensor]:
@@ -99,7 +135,7 @@ def read_foreign_folder(folder: Path) -> dict[str, Tensor]:
             for shard in _shards(index):
                 tensors |= _read(folder / shard)
             return tensors
-    raise ValueError(f"there are no weights in {folder}: {' and '.join(_WHOLE)} are missing")
+    raise ValueError(f"{folder} holds no weights: {' and '.join(_WHOLE)} are missing")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
