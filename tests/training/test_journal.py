@@ -129,7 +129,7 @@ def test_a_checkpoint_without_room_is_one_sentence_and_leaves_the_last_one(tmp_p
         with limit_files(100), pytest.raises(OSError, match="the checkpoint of update 4 cannot be written") as raised:
             journal.close_update(4, values, 0.1)
     [sentence] = str(raised.value).splitlines()
-    assert "model.safetensors cannot be written: " in sentence
+    assert "([Errno 27] File too large: " in sentence
     last = tmp_path / "checkpoints" / "update_000000002"
     assert sentence.endswith(f"; the last one, {last}, is whole: make room on the disk, then go on with --resume")
     assert list((tmp_path / "checkpoints").iterdir()) == [last]
@@ -141,6 +141,13 @@ def test_the_first_checkpoint_without_room_says_that_there_is_none(tmp_path, lim
     place = re.escape(str(tmp_path / "checkpoints"))
     sentence = rf"update 5 cannot be written in {place} \(.*\); there is none yet: make room"
     with limit_files(100), pytest.raises(OSError, match=sentence):
+        learner.save(RunProgress(5))
+
+
+def test_where_no_room_is_missing_none_is_to_be_made(tmp_path):
+    learner = open_learner(tmp_path)
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(OSError, match=r"there is none yet: see that it can be written, then go on with --resume$"):
         learner.save(RunProgress(5))
 
 

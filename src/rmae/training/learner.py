@@ -1,5 +1,6 @@
 """A model and its optimiser: trained through Fabric, guarded, saved and gone on with."""
 
+import errno
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +16,8 @@ from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progre
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, or for a file of its size
 
 
 class Learner:
@@ -156,9 +159,10 @@ class Learner:
             except OSError as error:
                 last = newest_checkpoint(self.folder.path)
                 kept = "there is none yet" if last is None else f"the last one, {last}, is whole"
+                needed = "make room on the disk" if error.errno in _NO_ROOM else "see that it can be written"
                 raise OSError(
                     f"the checkpoint of update {progress.update} cannot be written in {checkpoints} ({error}); {kept}: "
-                    "make room on the disk, then go on with --resume"
+                    f"{needed}, then go on with --resume"
                 ) from error
             prune_checkpoints(checkpoints, self.run)
             return checkpoint
