@@ -59,6 +59,7 @@ class Learner:
         compiled = cast(nn.Module, torch.compile(step)) if run.compile else step
         self.step, self._wrapped_optimizer = ranks.fabric.setup(compiled, optimizer)
         restore_checkpoint(folder.path, model, optimizer, self.progress)
+        self._num_applied, self._has_begun_next = self.progress.update, False
         self._guard = FiniteGuard(self.device, loss_names)
         self._takes_flag = isinstance(optimizer, torch.optim.AdamW) and bool(optimizer.defaults["fused"])
         if self._takes_flag:
@@ -112,6 +113,7 @@ class Learner:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss to those of earlier steps of the update."""
+        self._has_begun_next = True
         self.ranks.fabric.backward(loss)
 
     def apply(self, update: int, values: Tensor, clip_grad: float | None) -> None:
@@ -129,6 +131,17 @@ class Learner:
         if self._takes_flag or not self._guard.found_inf:
             self._wrapped_optimizer.step()
         self._wrapped_optimizer.zero_grad()
+        self._num_applied, self._has_begun_next = update + 1, False
+
+    def is_after(self, num_updates: int) -> bool:
+        """Whether what a checkpoint would hold is what it was after so many updates.
+
+        The first steps of the next one leave the weights alone, but move running statistics where the model has them.
+        """
+        if self._num_applied != num_updates:
+            return False
+        statistics = self._model.state_dict().keys() - dict(self._model.named_parameters()).keys()
+        return not (self._has_begun_next and statistics)
 
     def stop_if_not_finite(self) -> None:
         """Read the guard's flag, the same on all processes; waits for the device.
