@@ -1,10 +1,12 @@
 import json
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from rmae.files import check_writable, naming, whole_folder, write_atomically, write_json
+from rmae.files import check_writable, end_replacement, naming, whole_folder, write_atomically, write_json
 
 
 def test_writing_is_atomic(tmp_path: Path):
@@ -12,8 +14,16 @@ def test_writing_is_atomic(tmp_path: Path):
     with pytest.raises(TypeError):
         write_atomically(tmp_path / "file", None)
     assert (tmp_path / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
     write_atomically(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "new"
+
+
+def test_what_has_no_room_keeps_none(tmp_path: Path, limit_files: Callable[[int], AbstractContextManager[None]]):
+    with limit_files(100), pytest.raises(OSError, match="File too large") as raised:
+        write_atomically(tmp_path / "file", bytes(200))
+    assert raised.value.filename == str(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("sync_once", [False, True])
@@ -27,6 +37,36 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path, sync_once: boo
         (folder / "half").write_text(str(1 // 0))
     assert (out / "deep" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_a_kill_left_moved_away_comes_back(tmp_path: Path):
+    out, replaced = tmp_path / "out", tmp_path / ".out.replaced"
+    replaced.mkdir()
+    (replaced / "file").write_text("old")
+    with pytest.raises(ZeroDivisionError), whole_folder(out) as folder:
+        (folder / "file").write_text(str(1 // 0))
+    assert (out / "file").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_a_kill_left_of_a_folder_that_was_replaced_is_deleted(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / ".out.replaced").mkdir()
+    (tmp_path / ".out.replaced" / "file").write_text("old")
+    end_replacement(tmp_path / ".out.replaced")
+    end_replacement(tmp_path / ".other.replaced")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out"]
+
+
+def test_a_folder_comes_back_where_its_place_is_taken_amid_its_replacement(tmp_path: Path):
+    """The new folder cannot be moved to a place beside which it is not any more."""
+    out = tmp_path / "out"
+    with whole_folder(out) as folder:
+        (folder / "file").write_text("old")
+    with pytest.raises(FileNotFoundError), whole_folder(out, sync_once=True) as folder:
+        folder.rename(tmp_path / "elsewhere")
+    assert (out / "file").read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "elsewhere"}
 
 
 def test_what_json_has_no_word_for_becomes_null(tmp_path: Path):

@@ -6,19 +6,35 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file that is either the old one or the whole new one at any moment."""
-    partial = path.with_name(f".{path.name}.partial")
-    with naming(path), partial.open("wb") as file:
+    with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a hidden file beside `path` to write, which then takes its place, whole; after an error it is removed.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with naming(path), partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except BaseException:
+        with suppress(OSError):  # on a full disk it would keep the room that is to be made
+            partial.unlink()
+        raise
     flush(path.parent)
 
 
@@ -51,17 +67,23 @@ def parse_json(text: str | bytes) -> Any:
 
 
 @contextmanager
-def whole_folder(folder: Path, *, sync_once: bool = False) -> Iterator[Path]:
+def whole_folder(folder: Path, *, replaces: bool = True, sync_once: bool = False) -> Iterator[Path]:
     """Give a hidden folder beside `folder` to fill, which then takes its place, whole; after an error it is removed.
 
     Args:
-        folder: What is to be there; replaced if it exists.
+        folder: What is to be there.
+        replaces: Whether something else may be in its place, which is then deleted; where it may not, only an empty
+            folder may.
         sync_once: Whether the kernel writes all that it holds to the disks at once, in place of one file after the
             other: of many files each takes milliseconds on a busy disk.
+
+    Raises:
+        OSError: It cannot be written, or something is in its place that is not to be replaced; that stays as it was.
     """
     partial, replaced = (folder.with_name(f".{folder.name}.{what}") for what in ("partial", "replaced"))
-    for leftover in (partial, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)  # of a call that was killed
+    if replaces:
+        end_replacement(replaced)
+    shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -70,12 +92,28 @@ def whole_folder(folder: Path, *, sync_once: bool = False) -> Iterator[Path]:
         else:
             for path in (*partial.rglob("*"), partial):
                 flush(path)
-        if folder.exists():
+        if replaces and folder.exists():
             folder.rename(replaced)
-        partial.rename(folder)
-    finally:
+        partial.rename(folder)  # which the kernel refuses where there is a folder that is not empty
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        if replaces:
+            end_replacement(replaced)
+        raise
     flush(folder.parent)
+    if replaces:
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def end_replacement(replaced: Path) -> None:
+    """End what a kill amid `whole_folder` left half done: what was moved away goes back, or, if replaced, is deleted.
+
+    Args:
+        replaced: `.NAME.replaced`, where it moves the folder NAME for a moment; nothing happens where it is missing.
+    """
+    folder = replaced.with_name(replaced.name.removeprefix(".").removesuffix(".replaced"))
+    if replaced.exists() and not folder.exists():
+        replaced.rename(folder)
     shutil.rmtree(replaced, ignore_errors=True)
 
 

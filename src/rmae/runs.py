@@ -153,7 +153,14 @@ def _path_of_run(config: PretrainConfig, out: str | Path | None) -> Path:
 
 
 def _look_into(path: Path, *, resume: bool) -> SavedRun | None:
-    """The run in a folder that is to be resumed, or None where the folder is good for a new one."""
+    """The run in a folder that is to be resumed, or None where the folder is good for a new one.
+
+    Makes a file for a moment to find out whether any can be written there, or in the nearest folder above that exists.
+
+    Raises:
+        ValueError: There is no run to resume, or the folder of a new one is not empty.
+        OSError: Nothing can be written there.
+    """
     saved = None
     if resume:
         saved = read_run(path)

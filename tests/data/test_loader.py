@@ -3,8 +3,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import torch
 from rmae.config import DataConfig, ModelConfig
 from rmae.data.image_set import ImageSet
 from rmae.data.loader import open_batches, to_device
-from rmae.data.order import BatchOrder
+from rmae.data.order import BatchOrder, SampleKey
 from rmae.data.samples import Batch, PretrainSamples, collate
 from rmae.data.worker_pool import WorkerDiedError
 
@@ -116,6 +116,21 @@ def test_leaving_does_not_wait_for_busy_workers(
         left = time.monotonic()
     assert time.monotonic() - left < 10
     assert not any(worker.is_alive() for worker in workers)
+
+
+class BrokenOrder(BatchOrder):
+    """Fails at the second batch, which is ordered before the first one is there."""
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        yield next(super().__iter__())
+        raise OSError("no batch")
+
+
+def test_the_handler_of_children_is_as_before_where_workers_cannot_begin(samples: PretrainSamples):
+    before = signal.getsignal(signal.SIGCHLD)
+    with pytest.raises(OSError, match="no batch"):
+        batches(samples, BrokenOrder(**asdict(ORDER)), 1)
+    assert signal.getsignal(signal.SIGCHLD) is before
 
 
 def test_the_death_of_a_worker_is_told_where_a_batch_is_asked_for(samples: PretrainSamples):

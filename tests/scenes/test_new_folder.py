@@ -60,3 +60,13 @@ def test_what_is_put_there_in_the_meantime_is_not_lost(tmp_path: Path):
         fill_both(tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "file").read_text() == "theirs"
+
+
+def test_what_is_put_there_while_the_disk_is_waited_for_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr("os.sync", lambda: (out / "file").write_text("theirs"))
+    with pytest.raises(ValueError, match=r" is not empty; choose another folder"):
+        fill(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (out / "file").read_text() == "theirs"

@@ -117,3 +117,44 @@ def test_deleting_an_old_checkpoint_never_leaves_half_of_it_under_its_name(tmp_p
     assert len(list(tmp_path.iterdir())) == 3
     prune_checkpoints(tmp_path, RunConfig(keep_newest=2))
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def save_empty(run, *updates):
+    """Checkpoints of a small layer; returns their folders."""
+    layer = nn.Linear(2, 3)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    return [save_checkpoint(run / "checkpoints", layer, optimizer, RunProgress(update), {}) for update in updates]
+
+
+def test_a_checkpoint_that_a_kill_left_moved_away_counts(tmp_path):
+    *_, newest = save_empty(tmp_path, 3, 5)
+    newest.rename(newest.with_name(f".{newest.name}.replaced"))
+    assert read_progress(tmp_path).update == 5
+    assert newest.is_dir()
+
+
+def test_pruning_leaves_a_checkpoint_that_a_kill_left_moved_away(tmp_path):
+    [checkpoint] = save_empty(tmp_path, 5)
+    checkpoint.rename(checkpoint.with_name(f".{checkpoint.name}.replaced"))
+    prune_checkpoints(checkpoint.parent, RunConfig())
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("updates", "advice"),
+    [((3, 5), "go on from the one before, update_000000003"), ((5,), "begin the run anew")],
+)
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_of_a_damaged_checkpoint_it_is_said_what_to_do(tmp_path, updates, advice, file):
+    newest = save_empty(tmp_path, *updates)[-1]
+    (newest / file).write_bytes(b"{}")
+    layer = nn.Linear(2, 3)
+    with pytest.raises(ValueError, match=f"{newest}.*; if the checkpoint is damaged, delete it to {advice}$"):
+        restore_checkpoint(tmp_path, layer, torch.optim.AdamW(layer.parameters()), read_progress(tmp_path))
+
+
+def test_a_checkpoint_that_does_not_say_how_far_it_is_is_refused(tmp_path):
+    [checkpoint] = save_empty(tmp_path, 5)
+    (checkpoint / "config.json").write_text('{"version": 1, "update": -1, "window_sums": [], "window_updates": 0}')
+    with pytest.raises(ValueError, match=r"does not say how far its run is; if .* damaged, delete it to begin .* anew"):
+        read_progress(tmp_path)

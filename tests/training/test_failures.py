@@ -80,11 +80,21 @@ def test_a_process_that_failed_stays_until_the_first_has_heard():
     first.stop_watching()
 
 
+def test_others_leave_it_to_the_first_to_say_that_it_was_stopped_alone():
+    """As in set-up, where SIGTERM or Ctrl-C ends it at once, and the others wait for it."""
+    first, second, _ = boards(HashStore())
+    signalled = EndedBySignal()
+    assert first.explain(signalled) is signalled
+    assert str(second.first()) == "stopped by a signal"
+    silent = second.explain(BROKEN)
+    assert isinstance(silent, FailedElsewhere)
+    assert not str(silent)
+
+
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("signalled", [TrainingStopped("after update 3"), EndedBySignal()])
 def test_the_first_process_says_why_its_launcher_ends_it(signalled: BaseException):
     first, second, _ = boards(HashStore())
-    assert first.explain(signalled) is signalled
     second.publish("the disk is gone")
     first.watch()
     second.leave()

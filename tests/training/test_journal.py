@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rmae.config import RunConfig
 from rmae.data.worker_pool import WorkerDiedError
+from rmae.evaluation.classification.heads import FeatureNorm
 from rmae.interruption import TrainingStopped
 from rmae.training.checkpoint import RunProgress, read_progress
 from rmae.training.finite import NonFiniteError
@@ -23,14 +24,15 @@ from rmae.training.ranks import open_ranks
 from rmae.training.run_folder import RunFolder
 
 
-def open_learner(path: Path, optimizer=torch.optim.AdamW, **run) -> Learner:
-    """A linear layer that was trained as far as the folder says."""
+def open_learner(path: Path, optimizer=torch.optim.AdamW, *, statistics: bool = False, **run) -> Learner:
+    """A linear layer, perhaps with running statistics of what it is given, trained as far as the folder says."""
     path.mkdir(exist_ok=True)
     config = RunConfig(accelerator="cpu", **run)
-    model = nn.Linear(2, 1)
-    nn.init.ones_(model.weight)
-    nn.init.zeros_(model.bias)
+    layer = nn.Linear(2, 1)
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
     with open_ranks(config) as ranks:
+        model = nn.Sequential(FeatureNorm(2, ranks=ranks), layer) if statistics else layer
         return Learner(
             model,
             model=model,
@@ -129,7 +131,7 @@ def test_a_checkpoint_without_room_is_one_sentence_and_leaves_the_last_one(tmp_p
         with limit_files(100), pytest.raises(OSError, match="the checkpoint of update 4 cannot be written") as raised:
             journal.close_update(4, values, 0.1)
     [sentence] = str(raised.value).splitlines()
-    assert "model.safetensors cannot be written: " in sentence
+    assert "([Errno 27] File too large: " in sentence
     last = tmp_path / "checkpoints" / "update_000000002"
     assert sentence.endswith(f"; the last one, {last}, is whole: make room on the disk, then go on with --resume")
     assert list((tmp_path / "checkpoints").iterdir()) == [last]
@@ -141,6 +143,13 @@ def test_the_first_checkpoint_without_room_says_that_there_is_none(tmp_path, lim
     place = re.escape(str(tmp_path / "checkpoints"))
     sentence = rf"update 5 cannot be written in {place} \(.*\); there is none yet: make room"
     with limit_files(100), pytest.raises(OSError, match=sentence):
+        learner.save(RunProgress(5))
+
+
+def test_where_no_room_is_missing_none_is_to_be_made(tmp_path):
+    learner = open_learner(tmp_path)
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(OSError, match=r"there is none yet: see that it can be written, then go on with --resume$"):
         learner.save(RunProgress(5))
 
 
@@ -158,6 +167,29 @@ def test_what_was_trained_is_saved_where_a_worker_dies(tmp_path):
     resumed = open_learner(tmp_path)
     assert all(torch.equal(*both) for both in zip(resumed.step.parameters(), learner.step.parameters(), strict=True))
     assert read_progress(tmp_path).window_updates == 1
+
+
+@pytest.mark.parametrize(("statistics", "saved"), [(False, 1), (True, 0)])
+def test_nothing_is_saved_where_a_part_of_the_next_update_is_in_the_state(tmp_path, statistics, saved):
+    """The first step of the next update moves running statistics, and would do so once more when the run goes on."""
+    learner = open_learner(tmp_path, statistics=statistics)
+    with pytest.raises(WorkerDiedError):
+        fail_amid_the_second_update(learner)
+    assert read_progress(tmp_path).update == saved
+
+
+def fail_amid_the_second_update(learner: Learner) -> None:
+    with open_journal(learner, 9) as journal:
+        journal.close_update(1, update(learner, 0), 0.1)
+        learner.backward(learner.step(torch.ones(1, 2)).sum())
+        raise WorkerDiedError
+
+
+def test_statistics_are_saved_where_no_part_of_the_next_update_was_made(tmp_path):
+    learner = open_learner(tmp_path, statistics=True)
+    with pytest.raises(WorkerDiedError):
+        fail_after_one_update(learner, WorkerDiedError())
+    assert read_progress(tmp_path).update == 1
 
 
 def evaluate_in_the_middle_of_an_update(learner: Learner) -> None:

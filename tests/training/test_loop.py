@@ -128,6 +128,24 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(config, run, change
     assert all(tensor.isfinite().all() for tensor in state(bad).values())
 
 
+def test_a_run_whose_first_update_is_not_finite_goes_on(config, run, monkeypatch):
+    good = run(config, "good")
+
+    def broken(*arguments):
+        result = losses_of(*arguments)
+        return result._replace(total=result.total * float("nan"))
+
+    losses_of = PretrainStep.forward
+    with monkeypatch.context() as patch:
+        patch.setattr(PretrainStep, "forward", broken)
+        with pytest.raises(NonFiniteError, match=r"not finite at update 1 .* are in .*/update_000000000: go on with"):
+            run(config, "bad")
+    bad = type(good)(good.path.with_name("bad"))
+    run(config, resume=bad)
+    assert_identical(state(bad), state(good))
+    assert losses(bad) == losses(good)
+
+
 def test_clipping_limits_the_gradient_and_logs_its_norm_before(config, run, change):
     free = run(change(config, optimizer={"updates": 2}), "free")
     clipped = run(change(config, optimizer={"updates": 2, "clip_grad": 1e-3}), "clipped")

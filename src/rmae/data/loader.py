@@ -74,7 +74,7 @@ def open_batches(
         prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
-    with _signals_of_children_kept():
+    with _child_handler_kept():
         batches = iter(loader)
     try:
         yield _received(batches)
@@ -102,15 +102,17 @@ def _received(batches: Iterator[B]) -> Iterator[B]:
 
 
 @contextmanager
-def _signals_of_children_kept() -> Iterator[None]:
+def _child_handler_kept() -> Iterator[None]:
     """Take back the handler by which torch raises a worker's death wherever the main thread is, amid an update say.
 
-    Without it that is noticed within seconds, where a batch is asked for and the state is whole.
+    Without it that is noticed within seconds, where a batch is asked for, and never amid a step.
     """
     before = signal.getsignal(signal.SIGCHLD)
-    yield
-    if threading.current_thread() is threading.main_thread() and before is not None:
-        signal.signal(signal.SIGCHLD, before)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGCHLD, before)
 
 
 def _handle_signals(may_end: c_bool, worker_id: int) -> None:

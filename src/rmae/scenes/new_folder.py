@@ -17,12 +17,15 @@ def new_folder(out: Path) -> Iterator[Path]:
         out: Absolute path of a folder that does not exist yet, or is empty.
 
     Raises:
-        ValueError: It is a file, or not empty, at the beginning or at the end.
+        ValueError: It is a file, or not empty, at the beginning or at the end; what is in it stays.
     """
     _refuse_used(out)
-    with whole_folder(out, sync_once=True) as partial:
-        yield partial
-        _refuse_used(out)  # what somebody put there in the meantime would be lost
+    try:
+        with whole_folder(out, replaces=False, sync_once=True) as partial:
+            yield partial
+    except OSError:
+        _refuse_used(out)  # somebody may have put something there in the meantime
+        raise
 
 
 def _refuse_used(out: Path) -> None:

@@ -1,7 +1,8 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rmae.config import RunConfig
+from rmae.files import end_replacement
 from rmae.models.weights import CHECKPOINTS, SCALARS, newest_checkpoint, read_scalars, read_tensors, write_folder
 from rmae.quoting import one_line
 
@@ -58,18 +60,35 @@ def _name(update: int) -> str:
 def read_progress(run: Path) -> RunProgress:
     """How far the newest checkpoint of a run is; the start where there is none yet.
 
+    To be called by what trains the run alone: it ends what a kill left half done.
+
     Raises:
         ValueError: The checkpoint cannot be read.
     """
+    _end_replacements(run / CHECKPOINTS)
     checkpoint = newest_checkpoint(run)
     if checkpoint is None:
         return RunProgress()
-    match read_scalars(checkpoint):
+    with _way_out(checkpoint):
+        scalars = read_scalars(checkpoint)
+    match scalars:
         case {"update": int(update), "window_sums": list(sums), "window_updates": int(updates)} if (
-            0 < update < 10**_DIGITS and updates >= 0 and all(isinstance(each, int | float) for each in sums)
+            0 <= update < 10**_DIGITS and updates >= 0 and all(isinstance(each, int | float) for each in sums)
         ):
             return RunProgress(update, tuple(sums), updates)
-    raise ValueError(f"{checkpoint / SCALARS} does not say how far its run is; delete the checkpoint")
+    with _way_out(checkpoint):
+        raise ValueError(f"{checkpoint / SCALARS} does not say how far its run is")
+
+
+@contextmanager
+def _way_out(checkpoint: Path) -> Iterator[None]:
+    """Let an error of reading a run's newest checkpoint say what to do; it may also be a file system that is away."""
+    try:
+        yield
+    except ValueError as error:
+        before = [path for path in checkpoint.parent.glob("update_*") if path.name < checkpoint.name]
+        there = f"go on from the one before, {max(before).name}" if before else "begin the run anew"
+        raise ValueError(f"{error}; if the checkpoint is damaged, delete it to {there}") from error
 
 
 def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress) -> None:
@@ -89,14 +108,14 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
         return
     checkpoint = run / CHECKPOINTS / _name(progress.update)
     try:
-        model.load_state_dict(read_tensors(checkpoint, "model."))
+        model.load_state_dict(_read(checkpoint, "model."))
     except RuntimeError as error:  # its message goes over several lines
         raise ValueError(
             f"{checkpoint} is of another model than the one that is to go on: {one_line(error)}"
         ) from error
     counts_steps = isinstance(optimizer, torch.optim.AdamW)
     parameters = dict(model.named_parameters())
-    for key, tensor in read_tensors(checkpoint, "optimizer.").items():
+    for key, tensor in _read(checkpoint, "optimizer.").items():
         moment, _, name = key.partition(".")
         parameter = parameters.get(name)
         if parameter is None or tensor.shape != parameter.shape:
@@ -107,8 +126,14 @@ def restore_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optim
             state["step"] = torch.tensor(float(progress.update), device=parameter.device)
 
 
+def _read(checkpoint: Path, prefix: str) -> dict[str, Tensor]:
+    with _way_out(checkpoint):
+        return read_tensors(checkpoint, prefix)
+
+
 def prune_checkpoints(folder: Path, config: RunConfig) -> None:
     """Delete all but the newest checkpoints and every `keep_every`-th, and what a kill left half-written."""
+    _end_replacements(folder)
     for leftover in folder.glob(".update_*"):
         shutil.rmtree(leftover)
     checkpoints = sorted(folder.glob("update_*"))
@@ -117,3 +142,8 @@ def prune_checkpoints(folder: Path, config: RunConfig) -> None:
         if config.keep_every is None or update % config.keep_every:
             # A kill in the middle of deleting must not leave half a checkpoint under its name.
             shutil.rmtree(checkpoint.rename(folder / f".{checkpoint.name}.old"))
+
+
+def _end_replacements(folder: Path) -> None:
+    for replaced in folder.glob(".update_*.replaced"):
+        end_replacement(replaced)

@@ -100,7 +100,10 @@ class FailureBoard:
                 return error
             case Stopped() | KeyboardInterrupt() if self._known is not None:
                 return self._failed(self._known)  # which made a launcher end this process too
-            case Stopped() | KeyboardInterrupt():
+            case Stopped():  # which all raise together
+                return error if is_first else StoppedElsewhere()
+            case KeyboardInterrupt():
+                self.publish("stopped by a signal")
                 return error if is_first else StoppedElsewhere()
             case RuntimeError() if is_broken_connection(error):
                 return self._lost()

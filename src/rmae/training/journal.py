@@ -23,7 +23,8 @@ from rmae.training.progress_line import ProgressLine
 class Journal:
     """Logs, shows and saves a run, and stops it on a signal, while it is entered.
 
-    Where a process that makes batches dies, what one process alone has trained is saved; several keep what they saved.
+    Where a process that makes batches dies, what one process alone has trained is saved, unless a part of the next
+    update has moved running statistics; several keep what they saved.
 
     Args:
         learner: What is trained.
@@ -64,7 +65,6 @@ class Journal:
         self._news = News(learner.folder, ranks, num_images=num_images, max_bad_share=max_bad_share)
         self._line = ProgressLine(num_updates, progress.update, batch_size, shown=ranks.is_first)
         self._stop = StopSignal()
-        self._is_between_updates = True
 
     def __enter__(self) -> Self:
         learner = self._learner
@@ -79,8 +79,8 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            # Batches are asked for between updates, so the state is whole; the other processes of a run are in a step.
-            is_whole = self._is_between_updates and self._learner.ranks.is_alone
+            # Of several processes the others are in the middle of a step.
+            is_whole = self._learner.is_after(self._done) and self._learner.ranks.is_alone
             if isinstance(error, WorkerDiedError) and is_whole and self._done > self._saved:
                 self._save()
         finally:
@@ -136,9 +136,7 @@ class Journal:
     def pause(self) -> Iterator[None]:
         """Do not count a time as time of training: that in which a model is evaluated, its update not closed yet."""
         start = time.perf_counter()
-        self._is_between_updates = False
         yield
-        self._is_between_updates = True
         self._window.leave_out(time.perf_counter() - start)
 
     def _save(self) -> None:

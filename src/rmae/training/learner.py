@@ -1,5 +1,6 @@
 """A model and its optimiser: trained through Fabric, guarded, saved and gone on with."""
 
+import errno
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +16,8 @@ from rmae.training.checkpoint import RunProgress, prune_checkpoints, read_progre
 from rmae.training.finite import FiniteGuard, NonFiniteError
 from rmae.training.ranks import Ranks
 from rmae.training.run_folder import RunFolder
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, or for a file of its size
 
 
 class Learner:
@@ -56,6 +59,7 @@ class Learner:
         compiled = cast(nn.Module, torch.compile(step)) if run.compile else step
         self.step, self._wrapped_optimizer = ranks.fabric.setup(compiled, optimizer)
         restore_checkpoint(folder.path, model, optimizer, self.progress)
+        self._num_applied, self._has_begun_next = self.progress.update, False
         self._guard = FiniteGuard(self.device, loss_names)
         self._takes_flag = isinstance(optimizer, torch.optim.AdamW) and bool(optimizer.defaults["fused"])
         if self._takes_flag:
@@ -109,6 +113,7 @@ class Learner:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss to those of earlier steps of the update."""
+        self._has_begun_next = True
         self.ranks.fabric.backward(loss)
 
     def apply(self, update: int, values: Tensor, clip_grad: float | None) -> None:
@@ -126,6 +131,17 @@ class Learner:
         if self._takes_flag or not self._guard.found_inf:
             self._wrapped_optimizer.step()
         self._wrapped_optimizer.zero_grad()
+        self._num_applied, self._has_begun_next = update + 1, False
+
+    def is_after(self, num_updates: int) -> bool:
+        """Whether what a checkpoint would hold is what it was after so many updates.
+
+        The first steps of the next one leave the weights alone, but move running statistics where the model has them.
+        """
+        if self._num_applied != num_updates:
+            return False
+        statistics = self._model.state_dict().keys() - dict(self._model.named_parameters()).keys()
+        return not (self._has_begun_next and statistics)
 
     def stop_if_not_finite(self) -> None:
         """Read the guard's flag, the same on all processes; waits for the device.
@@ -156,9 +172,10 @@ class Learner:
             except OSError as error:
                 last = newest_checkpoint(self.folder.path)
                 kept = "there is none yet" if last is None else f"the last one, {last}, is whole"
+                needed = "make room on the disk" if error.errno in _NO_ROOM else "see that it can be written"
                 raise OSError(
                     f"the checkpoint of update {progress.update} cannot be written in {checkpoints} ({error}); {kept}: "
-                    "make room on the disk, then go on with --resume"
+                    f"{needed}, then go on with --resume"
                 ) from error
             prune_checkpoints(checkpoints, self.run)
             return checkpoint

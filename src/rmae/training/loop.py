@@ -67,6 +67,9 @@ def train(config: PretrainConfig, images: ImageSet, folder: RunFolder, ranks: Ra
         NonFiniteError: A loss or gradient was not finite; a checkpoint holds the weights from before it.
         TrainingStopped: SIGINT or SIGTERM arrived; a checkpoint holds the state.
         FailedElsewhere: Another process failed.
+        WorkerDiedError: A process that reads images was ended from outside; where this one trains alone, a checkpoint
+            holds the state.
+        OSError: A checkpoint, or a line of metrics, cannot be written; the last checkpoint is whole.
     """
     samples = PretrainSamples(images, data=config.data, model=config.model, seed=config.run.seed)
     num_samples, num_updates = len(samples), config.optimizer.num_updates(len(samples))

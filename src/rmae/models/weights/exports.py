@@ -1,13 +1,12 @@
 """Weights for other tools, as they read them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
-import torch
 from torch import Tensor
 
-from rmae.files import flush, whole_folder, write_json
+from rmae.files import whole_folder, write_json
 from rmae.models.interchange.settings import settings_of
 from rmae.models.interchange.timm_vit import timm_config, timm_tensors
 from rmae.models.interchange.transformers_vit import (
@@ -26,7 +25,7 @@ from rmae.models.weights.folder import (
     refuse_other_contents,
 )
 from rmae.models.weights.loading import NOTE, note_of
-from rmae.models.weights.tensor_files import write_safetensors
+from rmae.models.weights.tensor_files import write_safetensors, write_torch
 
 _PREPROCESSOR = "preprocessor_config.json"
 
@@ -155,14 +154,5 @@ def _write_file(
         raise ValueError(f"{file} is a folder; name a file")
     note = note_of(settings_of(model), float32(rest))
     file.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(file, lambda partial: torch.save({"model": float32(tensors), NOTE: note}, partial))
+    write_torch(file, {"model": float32(tensors), NOTE: note})
     return Export(file, ())
-
-
-def _write_whole(file: Path, write: Callable[[Path], None]) -> None:
-    """Write a file too large to be held in memory once more, whole or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
-    write(partial)
-    flush(partial)
-    partial.rename(file)
-    flush(file.parent)

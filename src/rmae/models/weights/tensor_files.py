@@ -1,6 +1,7 @@
 """Files of tensors by name: safetensors, torch's own, and either in several files with an index."""
 
 import argparse
+import os
 import re
 import warnings
 from collections.abc import Collection, Mapping
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rmae.files import read_json
+from rmae.files import read_json, whole_file
 from rmae.quoting import one_line, quoted
 
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
@@ -45,6 +46,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     try:
         save_file(dict(tensors), path, metadata={"format": "pt"})
     except SafetensorError as error:
+        if code := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
         raise OSError(f"{path.name} cannot be written: {error}") from error
 
 
@@ -61,6 +64,21 @@ def read_torch(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's restricted reader has no common error for malformed files
         raise ValueError(f"{path} cannot be read as a file of weights alone: {_in_words(error)}") from error
+
+
+def write_torch(path: Path, contents: Any) -> None:
+    """Write with `torch.save` a file too large to be held in memory once more, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written, because the disk is full say.
+    """
+    with whole_file(path) as file:
+        try:
+            torch.save(contents, file)
+        except RuntimeError as error:  # torch complains about where it is in the file after a write that failed
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _in_words(error: Exception) -> str:
