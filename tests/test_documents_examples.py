@@ -85,6 +85,7 @@ def test_the_example_of_the_page_about_weights_runs(run_page: RunPage):
     names = run_page("weights.md")
     assert names["exported"].left_out == ("pixel decoder", "region branch")
     assert names["again"].config.image_hw == (64, 64)
+    assert names["again"].pixel_mean == (0.5, 0.5, 0.5)
     assert names["larger"].config.image_hw == (96, 128)
     assert names["tokens"].shape == (1, 17, 128)
 

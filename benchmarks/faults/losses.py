@@ -150,7 +150,9 @@ def clock_back(victim: Victim, folder: Path, chance: random.Random) -> dict[str,
         code = command.process.returncode
         require(code == 0, f"it ends with code {code}: {' | '.join(command.complaints)}")
     victim.check_end(out)
-    return {"seconds_at_work_before": round(after, 2)} if clock.was_seen_going_back else {}
+    seen = clock.was_seen_going_back
+    # Processes that never ask for the time, as those of the other commands do not in their work, cannot see it.
+    return {"seconds_at_work_before": round(after, 2), "seen": seen} if seen or not isinstance(victim, Training) else {}
 
 
 Injection = Callable[[Victim, Path, random.Random], dict[str, Any]]

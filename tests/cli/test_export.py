@@ -1,7 +1,6 @@
 """rmae export: folders and files for other tools."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,17 +143,6 @@ def test_the_help_names_the_operands(target: str, capsys: pytest.CaptureFixture[
     printed = capsys.readouterr().out
     assert f"usage: rmae export {target} [-h] [OPTIONS] SOURCE OUT" in printed
     assert "--img-size" in printed
-
-
-def test_the_example_of_the_page_about_weights_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    page = Path(__file__).parents[2] / "docs" / "weights.md"
-    [example] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    exec(compile(example, page.name, "exec"), names)
-    assert names["exported"].left_out == ("pixel decoder", "region branch")
-    assert names["again"].pixel_mean == (0.5, 0.5, 0.5)
-    assert names["larger"].config.image_hw == (96, 128)
 
 
 def test_targets_that_are_none_are_wrong_usage(complaint: Complaint):
