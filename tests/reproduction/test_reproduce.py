@@ -73,7 +73,7 @@ def test_what_was_deleted_is_made_again_in_another_folder_with_the_same_scores(r
     shutil.copytree(record.parents[1], out)
     shutil.rmtree(out / "results")
     of_an_arm = [path for path in (out / "tiny").rglob("rmae") if path.is_dir()]
-    assert {path.parent.name for path in of_an_arm} == {"pretrain", "detect", *read_record(record).tasks}
+    assert {path.parent.name for path in of_an_arm} == {"pretrain", *read_record(record).tasks}
     for path in of_an_arm:
         shutil.rmtree(path)
     first, again = (
@@ -82,6 +82,7 @@ def test_what_was_deleted_is_made_again_in_another_folder_with_the_same_scores(r
     assert (out / "tiny" / "pretrain" / "rmae" / "seed_0" / "report.html").exists()
     assert first.pop("seconds").keys() > again.pop("seconds").keys()
     assert first.pop("command") == again.pop("command").replace("linear", "detect,linear")
+    assert set(first.pop("commits")) <= set(again.pop("commits"))  # somebody may commit while this runs
     del first["tasks"]["detect"]
     for arm in first["arms"]:
         del arm["scores"]["detect.box_ap"], arm["scores"]["detect.mask_ap"]
