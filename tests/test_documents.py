@@ -10,10 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from markdown_it import MarkdownIt
 
 import rmae
+import tiff_files
+from encoded_pictures import encode
 from rmae import cli
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +27,7 @@ BASH = shutil.which("bash") or "bash"
 LAUNCHERS = ("torchrun", "srun")
 NOT_RUN = {"apt-get": "it downloads from Debian's servers", "dpkg": "it unpacks what apt-get downloaded"}
 PROGRAMS = ("rmae", "make", *LAUNCHERS, *NOT_RUN)
+WALK = ROOT / "docs" / "own_images.md"
 UNTAGGED = {"cli/": "map"}
 """What a block is that does not say so, by its first word."""
 
@@ -152,7 +158,8 @@ LARGE = {"/data/coco-packed": "packed", "/data/coco": "coco", "/data/ade20k": "c
 """What stands for data sets that few have at hand."""
 SMALL = {
     "shapes": "coco", "pictures": "coco", "photos": "photos", "cat.jpg": "photos/0.png",
-    "coco.regions": "coco.regions", "photos.regions": "coco.regions",
+    "coco.regions": "coco.regions", "photos.regions": "coco.regions", "imagenet-parquet": "parquet",
+    "ade20k-parquet": "parquet", "sentinel": "bands",
 }  # fmt: skip
 ONLY_PARSED = {
     "rmae app": "it serves until it is stopped; tests/app opens it",
@@ -160,9 +167,6 @@ ONLY_PARSED = {
     "rmae results": "it needs records; tests/cli/test_results.py has some",
     "rmae presets": "it is run above",
     "rmae scenes": "it is run above, and with cut-outs in tests/cli/test_scenes.py",
-    "rmae pretrain rmae-imagenet-vit-b-fh --data imagenet-parquet": "tests/data/test_parquet.py makes such files",
-    "rmae pretrain rmae-coco-vit-b-fh --data ade20k-parquet": "tests/data/test_parquet.py makes such files",
-    "rmae pretrain rmae-imagenet-vit-b-fh --data sentinel": "tests/data/test_tiff_bands.py makes such files",
 }
 MODEL = [
     "--img-size", "32", "--patch-size", "8", "--embed-dim", "32", "--depth", "1", "--num-heads", "2",
@@ -229,13 +233,27 @@ def world(
     rmae.make_regions(coco, root / "coco.regions", source=rmae.Felzenszwalb(), num_workers=0)
     rmae.pack(coco, root / "packed", num_workers=0)
     rmae.pretrain(tiny_config, data=root / "photos", out=root / "run")
+    (root / "parquet").mkdir()
+    pictures, labels = ([encode(np.full((40, 48), value, np.uint8)) for value in some] for some in (range(8), [3] * 8))
+    pq.write_table(pa.table({"image": pictures, "annotation": labels}), root / "parquet" / "train.parquet")
+    (root / "bands").mkdir()
+    for number in range(8):
+        tiff_files.write(root / "bands" / f"{number}.tif", tiff_files.noise(13))
     return root
 
 
+def walked() -> list[list[str]]:
+    """The commands of the walk with images of one's own, in order; the last one of its page is for larger data."""
+    *calls_of_page, larger = calls(WALK)
+    assert "rmae-imagenet-vit-b-fh" in larger
+    return calls_of_page
+
+
 def runnable() -> list[str]:
-    """Commands that work on data, but those that are run above on data of their own."""
+    """Commands that work on data, but those that other tests here run on data of their own."""
     of_their_own = [line for line in lines() if line.startswith("rmae benchmark") and "/data" not in line]
-    return [line for line in lines() if not line.startswith((*ONLY_PARSED, *of_their_own))]
+    of_their_own += map(shlex.join, walked())
+    return [line for line in lines() if not line.startswith(tuple(ONLY_PARSED)) and line not in of_their_own]
 
 
 def test_what_is_only_parsed_is_still_told():
@@ -248,6 +266,7 @@ def test_commands_do_what_they_say_in_small(
     line: str, world: Path, sam_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     for large, small in LARGE.items():
         line = re.sub(rf"{large}(?![\w-])", str(world / small), line)
     words = in_small(shlex.split(line)[1:], sam_checkpoint)
@@ -275,16 +294,13 @@ SHORT = {
 def test_the_walk_with_images_of_your_own_leads_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     """The page's commands one after the other, on fewer pictures and for two updates, and then its Python."""
     monkeypatch.chdir(tmp_path)
-    page = ROOT / "docs" / "own_images.md"
-    *walked, larger = calls(page)
-    assert "rmae-imagenet-vit-b-fh" in larger
-    for _, *words in walked:
+    for _, *words in walked():
         assert cli.run([*words, *SHORT.get(words[0], [])]) == 0, words
     assert (tmp_path / "runs/pictures/report.html").exists()
     assert (tmp_path / "did/scratch/report.html").exists()
-    [example] = [block.text for block in blocks() if block.page == page and block.kind == "python"]
+    [example] = [block.text for block in blocks() if block.page == WALK and block.kind == "python"]
     names: dict[str, Any] = {}
-    exec(compile(example, page.name, "exec"), names)
+    exec(compile(example, WALK.name, "exec"), names)
     assert names["features"].shape == (1, 128)
 
 

@@ -248,6 +248,20 @@ def test_links_out_of_docs_lead_to_pages_of_the_site():
             "@import 'https://example.org/x.css'; a {b: url(data:image/png;base64,A)}",
             ["https://example.org/x.css"],
         ),
+        ("a.css", '@import url("https://example.org/x.css") screen;', ["https://example.org/x.css"]),
+        ("a.css", "@import url( //example.org/x.css );", ["//example.org/x.css"]),
+        ("a.css", "@import url(x.css); @import 'y.css';", []),
+        (
+            "a.html",
+            '<img srcset="a.png 1x, https://example.org/b.png 2x,//example.org/c.png 3x">',
+            ["https://example.org/b.png", "//example.org/c.png"],
+        ),
+        ("a.html", '<source srcset="a.png, b.png 2x">', []),
+        (
+            "a.html",
+            '<link rel="preload" as="image" imagesrcset="//example.org/c.png 3x">',
+            ["//example.org/c.png"],
+        ),
         ("a.js", "fetch('https://example.org')", []),
     ],
 )

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 import rmae
+from encoded_pictures import png_of
 from rmae.config.encoder import EncoderConfig
 from rmae.data.images import UnreadableImage, read_image
 from rmae.data.parquet import ParquetImages
@@ -44,20 +45,15 @@ IMAGE = np.zeros((4, 6, 3), np.uint8)
 
 def png(width: int, height: int, *further: tuple[bytes, bytes]) -> bytes:
     """A PNG of one bit a pixel that has no pixels; its header says how many there are."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), *further, (b"IDAT", zlib.compress(b""))]
-    written = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (*chunks, (b"IEND", b""))
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return png_of([(b"IHDR", head), *further, (b"IDAT", zlib.compress(b"")), (b"IEND", b"")])
 
 
 def webp(width: int, height: int) -> bytes:
-    """A small WebP whose canvas says that it is large."""
+    """A WebP of two small frames on a large canvas, which a decoder would fill."""
     buffer = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x010E] = "a"
-    Image.new("RGB", (4, 4)).save(buffer, "WEBP", exif=exif)
+    frames = [Image.new("RGB", (4, 4), shade) for shade in ("black", "red")]
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:])
     content = bytearray(buffer.getvalue())
     place = content.index(b"VP8X") + 12
     content[place : place + 6] = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
@@ -68,7 +64,7 @@ BOMBS = {
     "png": (png(9000, 9000), "more than the 80,000,000 allowed"),
     "huge png": (png(2**31 - 1, 2**31 - 1), "more than the 80,000,000"),
     "png with text": (png(4, 4, (b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000_000)))), "cannot be decoded"),
-    "webp": (webp(16383, 16383), "more than the 80,000,000 allowed|cannot be decoded|not an image"),
+    "webp": (webp(16383, 16383), "more than the 80,000,000 pixels allowed"),
 }
 
 
@@ -142,6 +138,16 @@ def test_a_parquet_file_with_a_false_number_of_rows_is_refused(tmp_path: Path):
     (tmp_path / "a.parquet").write_bytes(false_row_count((tmp_path / "a.parquet").read_bytes()))
     with pytest.raises(ValueError, match=r"a\.parquet"):
         ParquetImages([tmp_path / "a.parquet"], cache_dir=tmp_path / "cache")
+
+
+def test_a_parquet_file_whose_chunks_name_no_column_in_utf_8_is_refused(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [b"0"]}), path)
+    before, name, after = path.read_bytes().rpartition(b"image")  # the last one is a chunk's; the schema is before it
+    path.write_bytes(before + name.replace(b"m", b"\x80") + after)
+    assert pq.read_schema(path).names == ["image"]
+    with pytest.raises(ValueError, match=r"^/.*/a\.parquet cannot be read as a Parquet file \('utf-8' codec can't "):
+        ParquetImages([path], cache_dir=tmp_path / "cache")
 
 
 # Programs
@@ -289,8 +295,9 @@ def test_members_of_a_tar_are_never_unpacked(tmp_path: Path):
     folder.mkdir()
     with tarfile.open(folder / "shard-000000.tar.partial", "w") as tar:
         for name, kind in (
-            ("../../out.jpg", tarfile.REGTYPE), ("/tmp/out.jpg", tarfile.REGTYPE), ("link.jpg", tarfile.SYMTYPE),
-            ("hard.jpg", tarfile.LNKTYPE), ("pipe.jpg", tarfile.FIFOTYPE), ("out.json", tarfile.REGTYPE),
+            ("../out.jpg", tarfile.REGTYPE), (f"{tmp_path}/absolute.jpg", tarfile.REGTYPE),
+            ("link.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE), ("pipe.jpg", tarfile.FIFOTYPE),
+            ("out.json", tarfile.REGTYPE),
         ):  # fmt: skip
             member = tarfile.TarInfo(name)
             member.type, member.linkname = kind, "/etc/passwd"

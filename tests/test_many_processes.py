@@ -9,7 +9,8 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from safetensors.torch import load_file
 from rmae import cli
 from rmae.data.layouts import list_images
 from rmae.data.order import BatchOrder
+from started_commands import started
 
 pytestmark = pytest.mark.slow
 
@@ -132,15 +134,14 @@ def test_a_run_of_one_process_goes_on_with_two(alone: Path, tmp_path: Path):
     assert_same_weights(run, alone)
 
 
-def start_two(photos: Path, out: Path, *flags: str, until: int = 7) -> subprocess.Popen[str]:
-    """Start a longer run of two processes; returns when it has trained for some updates."""
-    process = subprocess.Popen(
-        [RMAE, "pretrain", "--data", photos, "--out", out, *FLAGS, *LONG, "--devices", "2", *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=ENVIRONMENT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    next(line for line in process.stdout if line.startswith(f"update {until:>2}/60"))
-    return process
+@contextmanager
+def two_at_work(photos: Path, out: Path, *flags: str, until: int = 7) -> Iterator[subprocess.Popen[str]]:
+    """A longer run of two processes that has trained for some updates."""
+    command = [RMAE, "pretrain", "--data", photos, "--out", out, *FLAGS, *LONG, "--devices", "2", *flags]
+    with started(command, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith(f"update {until:>2}/60"))
+        yield process
 
 
 def child_of(process: subprocess.Popen[str]) -> int:
@@ -160,7 +161,7 @@ def goes_on_as_if_nothing_had_been(run: Path, unbroken: Path) -> None:
 def test_signals_to_all_processes_stop_them_with_their_state_saved(
     number: signal.Signals, photos: Path, unbroken: Path, tmp_path: Path
 ):
-    with start_two(photos, tmp_path / "run") as process:
+    with two_at_work(photos, tmp_path / "run") as process:
         os.killpg(process.pid, number)
         _, said = process.communicate(timeout=SECONDS)
     assert process.returncode == 3
@@ -170,7 +171,7 @@ def test_signals_to_all_processes_stop_them_with_their_state_saved(
 
 
 def test_a_signal_to_the_first_process_stops_all_at_the_next_checkpoint(photos: Path, tmp_path: Path):
-    with start_two(photos, tmp_path / "run", "--log-every", "31", until=31) as process:
+    with two_at_work(photos, tmp_path / "run", "--log-every", "31", until=31) as process:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=SECONDS)
     assert process.returncode == 3
@@ -180,7 +181,7 @@ def test_a_signal_to_the_first_process_stops_all_at_the_next_checkpoint(photos: 
 
 
 def test_the_death_of_another_process_ends_the_first(photos: Path, unbroken: Path, tmp_path: Path):
-    with start_two(photos, tmp_path / "run") as process:
+    with two_at_work(photos, tmp_path / "run") as process:
         os.kill(child_of(process), signal.SIGKILL)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -191,7 +192,7 @@ def test_the_death_of_another_process_ends_the_first(photos: Path, unbroken: Pat
 
 
 def test_the_death_of_the_first_process_ends_the_others(photos: Path, tmp_path: Path):
-    with start_two(photos, tmp_path / "run") as process:
+    with two_at_work(photos, tmp_path / "run") as process:
         child = Path(f"/proc/{child_of(process)}")
         process.kill()
         end = time.monotonic() + 60

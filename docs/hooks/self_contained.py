@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 _OUTSIDE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
-_IN_CSS = re.compile(r"(?:url\(|@import)\s*[\"']?\s*([^\"')\s]+)", re.IGNORECASE)
-_FETCHED = ("src", "srcset", "poster", "data")
+_IN_CSS = re.compile(r"(?:@import\s*(?:url\()?|url\()\s*[\"']?\s*([^\"')\s]+)", re.IGNORECASE)
+_FETCHED = ("src", "poster", "data")
+_SEVERAL_FETCHED = ("srcset", "imagesrcset")
 _NEEDS_A_SCRIPT = "mermaid"
 """Diagrams of this class would have the theme load a script from elsewhere."""
 
@@ -49,10 +50,12 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         addresses = [values[name] for name in _FETCHED if name in values]
+        for name in _SEVERAL_FETCHED:
+            addresses += values.get(name, "").split(",")  # each an address and a size
         if tag == "link":
             addresses.append(values.get("href", ""))
         addresses += _IN_CSS.findall(values.get("style", ""))
-        self.found += [address for address in addresses if _OUTSIDE.match(address)]
+        self.found += [address.split()[0] for address in addresses if _OUTSIDE.match(address)]
         if _NEEDS_A_SCRIPT in values.get("class", "").split():
             self.found.append(f"a script for the class {_NEEDS_A_SCRIPT}")
         self._in_style = tag == "style"

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -6,6 +7,15 @@ from pathlib import Path
 import pytest
 
 from rmae.bench import machine
+
+
+@pytest.fixture(autouse=True)
+def git_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A git that knows no repository or settings but those of the test; a hook of git, say, names its own to all."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 def git(folder: Path, *words: str) -> str:

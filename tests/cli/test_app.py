@@ -1,9 +1,7 @@
 """What `rmae app` says when it cannot serve, and that it serves and ends."""
 
-import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from urllib.request import urlopen
@@ -13,6 +11,7 @@ import pytest
 import rmae
 from rmae import cli
 from rmae.config import ModelConfig
+from started_commands import started
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def test_the_command_serves_until_it_is_stopped(saved: Path, number: int):
         "0",
         "--no-open",
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as app:
+    with started(command) as app:
         assert app.stdout is not None
         assert app.stderr is not None
         found = re.match(r"the app is at (http://127\.0\.0\.1:\d+/) \(Ctrl\+C ends it\)$", app.stdout.readline())

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from rmae import cli
+from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
 Complaint = Callable[..., str]
@@ -200,10 +201,7 @@ def test_a_place_that_is_read_only_is_refused_before_anything_is_read(
 
 
 def test_sigterm_where_there_is_nothing_to_save_is_one_line(environment: dict[str, str], tmp_path: Path):
-    with subprocess.Popen(
-        [RMAE, "scenes", tmp_path / "scenes", "--num-train", "1000000"], stderr=subprocess.PIPE, text=True,
-        env=environment,
-    ) as process:  # fmt: skip
+    with started([RMAE, "scenes", tmp_path / "scenes", "--num-train", "1000000"], env=environment) as process:
         end = time.monotonic() + 60
         while not any(tmp_path.iterdir()) and time.monotonic() < end:
             time.sleep(0.01)

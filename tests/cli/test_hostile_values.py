@@ -27,7 +27,7 @@ FLAGS = (
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-@pytest.mark.parametrize("preset", ["demo", "rmae-coco-vit-b"])
+@pytest.mark.parametrize("preset", ["demo", "rmae-coco-vit-b-fh"])
 def test_any_value_is_answered_in_one_line(flag: str, preset: str, tmp_path, capsys: pytest.CaptureFixture[str]):
     for value in VALUES:
         code = cli.run(["pretrain", preset, "--data", str(tmp_path / "nowhere"), flag, value])
@@ -38,3 +38,4 @@ def test_any_value_is_answered_in_one_line(flag: str, preset: str, tmp_path, cap
         assert said.err.endswith("\n")
         assert said.err[:-1].isprintable()
         assert len(said.err) < 1100
+        assert "there is no preset" not in said.err

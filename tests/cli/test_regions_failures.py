@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 
 from rmae.data import image_progress
 from rmae.regions.store import RegionStore
+from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
 Complaint = Callable[..., str]
@@ -144,9 +144,7 @@ def test_made_regions_survive_a_signal(done: Done, environment: dict[str, str], 
         (photos / f"{i:02d}.png").hardlink_to(photos / "01.png")
     flags = ["regions", "make", photos, tmp_path / "a.regions", "--source=felzenszwalb --scales 300"]
 
-    with subprocess.Popen(
-        [RMAE, *flags, "--num-workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with started([RMAE, *flags, "--num-workers", "1"], env=environment) as process:
         assert process.stdout is not None
         assert next(process.stdout).startswith("skipped 00.png: ")  # so it has begun
         process.send_signal(signal.SIGTERM)

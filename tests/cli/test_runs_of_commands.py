@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from rmae import cli
+from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
 RUN_FILES = {
@@ -116,10 +117,7 @@ def test_run_stopped_by_a_signal_goes_on_as_if_it_had_not(
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "run"
     subprocess.run([RMAE, "pretrain", "--out", undisturbed, *long], check=True, capture_output=True, env=environment)
 
-    with subprocess.Popen(
-        [RMAE, "pretrain", "--out", out, *long, "--num-workers", "1"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment,
-    ) as process:  # fmt: skip
+    with started([RMAE, "pretrain", "--out", out, *long, "--num-workers", "1"], env=environment) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if line.startswith("update"))
         os.killpg(process.pid, number)  # as a terminal and Slurm do: to the workers, too
@@ -145,11 +143,10 @@ def test_run_stopped_by_a_signal_goes_on_as_if_it_had_not(
 def test_death_of_a_worker_is_one_line(
     tiny_flags: list[str], environment: dict[str, str], photo_folder: Path, tmp_path: Path
 ):
-    with subprocess.Popen(
-        [RMAE, "pretrain", "--data", photo_folder, "--out", tmp_path / "run", *tiny_flags, "--updates", "100000",
-         "--num-workers", "1"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    ) as process:  # fmt: skip
+    flags = [*tiny_flags, "--updates", "100000", "--num-workers", "1"]
+    with started(
+        [RMAE, "pretrain", "--data", photo_folder, "--out", tmp_path / "run", *flags], env=environment
+    ) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if line.startswith("update"))
         for worker in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():

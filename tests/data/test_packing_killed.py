@@ -6,6 +6,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from PIL import Image
 
 import rmae
 from packed_folders import contents
+from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
+Command = AbstractContextManager[subprocess.Popen[str]]
 NUM_IMAGES = 24
 SCALES = (50, 100, 200, 400, 800)
 
@@ -36,12 +39,12 @@ def photographs(tmp_path: Path) -> Path:
     return folder
 
 
-def start(photographs: Path, out: Path, num_workers: int = 2, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def packing(photographs: Path, out: Path, num_workers: int = 2, **environment: str) -> Command:
+    """The command at work."""
+    return started(
         [RMAE, "pack", photographs, out, "--regions", f"felzenszwalb --scales {' '.join(map(str, SCALES))}",
          "--images-per-shard", "8", "--short-side", "140", "--num-workers", str(num_workers)],
         env={**os.environ, **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -67,10 +70,10 @@ def size_of(path: Path) -> int:
 def test_a_signal_stops_it_and_the_same_command_goes_on(number: signal.Signals, photographs: Path, tmp_path: Path):
     pack(photographs, tmp_path / "undisturbed")
     out = tmp_path / "packed"
-    process = start(photographs, out)
-    wait_for((out / "shard-000000.tar").exists)
-    os.killpg(process.pid, number)  # as terminals and Slurm do: to the workers, too
-    said, complaint = process.communicate(timeout=20)
+    with packing(photographs, out) as process:
+        wait_for((out / "shard-000000.tar").exists)
+        os.killpg(process.pid, number)  # as terminals and Slurm do: to the workers, too
+        said, complaint = process.communicate(timeout=20)
     assert process.returncode == 3
     done = int(said.splitlines()[-1].split()[1])
     assert 7 <= done < NUM_IMAGES
@@ -85,12 +88,12 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(number: signal.Signals, 
 @pytest.mark.slow
 def test_death_of_a_worker_is_one_sentence(photographs: Path, tmp_path: Path):
     out = tmp_path / "packed"
-    process = start(photographs, out)
-    wait_for(lambda: size_of(out / "shard-000000.tar.partial") or (out / "shard-000000.tar").exists())
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    wait_for(lambda: len(children.read_text().split()) == 2)
-    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)  # as the kernel does where memory runs out
-    _, complaint = process.communicate(timeout=20)
+    with packing(photographs, out) as process:
+        wait_for(lambda: size_of(out / "shard-000000.tar.partial") or (out / "shard-000000.tar").exists())
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        wait_for(lambda: len(children.read_text().split()) == 2)
+        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)  # as the kernel does where memory runs out
+        _, complaint = process.communicate(timeout=20)
     assert process.returncode == 1
     assert complaint == (
         "rmae: a process that works on images was ended from outside, perhaps because memory ran out; lower "
@@ -98,8 +101,8 @@ def test_death_of_a_worker_is_one_sentence(photographs: Path, tmp_path: Path):
     )
 
 
-def share(photographs: Path, out: Path, rank: int, names: tuple[str, str] = ("RANK", "WORLD_SIZE")) -> Any:
-    return start(photographs, out, num_workers=1, **{names[0]: str(rank), names[1]: "2"})
+def share(photographs: Path, out: Path, rank: int, names: tuple[str, str] = ("RANK", "WORLD_SIZE")) -> Command:
+    return packing(photographs, out, num_workers=1, **{names[0]: str(rank), names[1]: "2"})
 
 
 @pytest.mark.slow
@@ -109,8 +112,9 @@ def share(photographs: Path, out: Path, rank: int, names: tuple[str, str] = ("RA
 def test_processes_started_at_once_pack_one_data_set(names: tuple[str, str], photographs: Path, tmp_path: Path):
     pack(photographs, tmp_path / "alone")
     out = tmp_path / "packed"
-    processes = [share(photographs, out, rank, names) for rank in range(2)]
-    complaints = [process.communicate()[1] for process in processes]
+    with share(photographs, out, 0, names) as first, share(photographs, out, 1, names) as second:
+        processes = (first, second)
+        complaints = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], complaints
     assert complaints == ["", ""]
     assert contents(out) == contents(tmp_path / "alone")
@@ -120,16 +124,15 @@ def test_processes_started_at_once_pack_one_data_set(names: tuple[str, str], pho
 def test_a_share_is_gone_on_with_by_whoever_comes(photographs: Path, tmp_path: Path):
     pack(photographs, tmp_path / "alone")
     out = tmp_path / "packed"
-    process = share(photographs, out, 1)
-    said, _ = process.communicate()
+    with share(photographs, out, 1) as process:
+        said, _ = process.communicate(timeout=120)
     assert said.splitlines()[-1] in ("", "this share is done; the last process to finish writes the index")
     assert process.returncode == 0
     assert not (out / "index.safetensors").exists()
     assert (out / "shard-000001.tar").exists()
     assert not (out / "shard-000000.tar").exists()
-    process = share(photographs, out, 0)
-    wait_for((out / "shard-000000.tar").exists)
-    process.kill()
-    process.communicate()
+    with share(photographs, out, 0) as process:
+        wait_for((out / "shard-000000.tar").exists)
+        process.kill()
     pack(photographs, out)
     assert contents(out) == contents(tmp_path / "alone")

@@ -19,6 +19,7 @@ from PIL import Image
 from rmae import cli
 from rmae.regions.felzenszwalb import felzenszwalb
 from rmae.regions.store import RegionStore
+from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
 SCALES = (50, 400)
@@ -60,10 +61,7 @@ def make_command(folder: Path, path: Path, num_workers: int = 2) -> list[str | P
 @contextmanager
 def making(folder: Path, path: Path, num_workers: int = 2) -> Iterator[subprocess.Popen[str]]:
     """Start the command, and go on when its first images are on disk."""
-    with subprocess.Popen(
-        make_command(folder, path, num_workers),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
+    with started(make_command(folder, path, num_workers)) as process:
         wait_for(lambda: num_on_disk(path) > 0)
         time.sleep(0.2)  # what was seen may have been the middle of a commit
         yield process
@@ -131,6 +129,7 @@ def test_a_signal_stops_it_with_nothing_lost(
         workers = workers_of(process)
         os.killpg(process.pid, number)  # as terminals and Slurm do: to the workers, too
         said, complaint = process.communicate(timeout=20)
+        assert not any(is_running(worker) for worker in workers)
     assert process.returncode == 3
     done = int(said.splitlines()[-1].split()[2])
     assert 0 < done < 20
@@ -138,7 +137,6 @@ def test_a_signal_stops_it_with_nothing_lost(
     assert complaint.endswith("; the same command goes on\n")
     assert len(complaint.splitlines()) == 1
     assert len(workers) == num_workers
-    assert not any(is_running(worker) for worker in workers)
     assert num_on_disk(path) == done
     finish(many_photographs, path)
 
@@ -146,15 +144,13 @@ def test_a_signal_stops_it_with_nothing_lost(
 @pytest.mark.slow
 def test_it_stops_without_waiting_for_a_large_image(tmp_path: Path, path: Path):
     folder = link_many(photograph(3000, 4000), tmp_path, 8)
-    with subprocess.Popen(
-        make_command(folder, path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(make_command(folder, path)) as process:
         wait_for(lambda: len(workers_of(process)) == 2 and all(cpu_seconds(pid) > 1 for pid in workers_of(process)))
         workers = workers_of(process)
         process.terminate()
         process.communicate(timeout=3)  # one image takes longer
+        assert not any(is_running(worker) for worker in workers)
     assert process.returncode == 3
-    assert not any(is_running(worker) for worker in workers)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -169,7 +165,7 @@ def cpu_seconds(pid: int) -> float:
 def test_what_is_finished_is_on_disk_while_a_large_image_is_at_work(tmp_path: Path, path: Path):
     folder = link_many(photograph(24, 32), tmp_path, 5)
     Image.fromarray(photograph(4000, 4000)).save(folder / "large.png", compress_level=1)
-    with subprocess.Popen(make_command(folder, path), stdout=subprocess.PIPE) as process:
+    with started(make_command(folder, path)) as process:
         wait_for(lambda: num_on_disk(path) == 5)
         process.kill()
     assert not path.exists()
@@ -182,8 +178,8 @@ def test_a_second_signal_is_not_needed_and_does_no_harm(many_photographs: Path, 
         process.terminate()
         process.terminate()
         process.communicate(timeout=20)
+        wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=3)
     assert process.returncode in (3, -signal.SIGTERM)
-    wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=3)
     finish(many_photographs, path)
 
 
@@ -195,12 +191,12 @@ def test_death_of_a_worker_is_one_sentence(which: str, many_photographs: Path, p
         for worker in workers if which == "all" else workers[:1]:
             os.kill(worker, signal.SIGKILL)  # as the kernel does where memory runs out
         _, complaint = process.communicate(timeout=20)
+        assert not any(is_running(worker) for worker in workers)
     assert process.returncode == 1
     assert complaint == (
         "rmae: a process that works on images was ended from outside, perhaps because memory ran out; lower "
         "--num-workers or --max-pixels, then go on with the same command\n"
     )
-    assert not any(is_running(worker) for worker in workers)
     assert num_on_disk(path) > 0
     finish(many_photographs, path)
 
@@ -209,15 +205,13 @@ def test_death_of_a_worker_is_one_sentence(which: str, many_photographs: Path, p
 def test_death_of_an_idle_worker_does_not_hang_the_others(tmp_path: Path, path: Path):
     """It waits for work with a lock that the other one will want when it is done."""
     folder = link_many(photograph(1500, 2000), tmp_path, 1)
-    with subprocess.Popen(
-        make_command(folder, path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(make_command(folder, path)) as process:
         wait_for(lambda: len(workers_of(process)) == 2 and any(cpu_seconds(pid) > 0.5 for pid in workers_of(process)))
         workers = workers_of(process)
         os.kill(min(workers, key=cpu_seconds), signal.SIGKILL)
         process.communicate(timeout=20)
+        assert not any(is_running(worker) for worker in workers)
     assert process.returncode == 1
-    assert not any(is_running(worker) for worker in workers)
 
 
 @pytest.mark.slow
@@ -225,8 +219,9 @@ def test_workers_end_when_their_parent_is_killed(many_photographs: Path, path: P
     with making(many_photographs, path) as process:
         workers = workers_of(process)
         process.kill()
-    assert len(workers) == 2
-    assert all(is_running(worker) for worker in workers)
-    wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=3)
+        process.wait()
+        assert len(workers) == 2
+        assert all(is_running(worker) for worker in workers)
+        wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=3)
     assert num_on_disk(path) > 0
     finish(many_photographs, path)

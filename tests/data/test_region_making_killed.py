@@ -8,7 +8,8 @@ import subprocess
 import sysconfig
 import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ import pytest
 from PIL import Image
 
 from rmae.regions.store import RegionStore
+from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
+_SECONDS = 240  # that a command may take where other work has the cores
 SOURCE = "felzenszwalb --scales 50 100 200 400 800 1600"
 
 
@@ -35,21 +38,29 @@ def write_photographs(folder: Path, number: int, height: int, width: int) -> Pat
     return folder
 
 
-def start(folder: Path, store: Path, rank: int, num_ranks: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [RMAE, "regions", "make", folder, store, "--source", SOURCE, "--num-workers", str(2 // num_ranks)],
-        env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(num_ranks)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+@contextmanager
+def making(folder: Path, store: Path, num_ranks: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """The commands of all ranks at work."""
+    command = [RMAE, "regions", "make", folder, store, "--source", SOURCE, "--num-workers", str(2 // num_ranks)]
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                started(
+                    command,
+                    env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(num_ranks)},
+                    stdout=subprocess.DEVNULL,
+                )
+            )
+            for rank in range(num_ranks)
+        ]
 
 
 def make(folder: Path, store: Path, num_ranks: int = 1) -> RegionStore:
     """Make regions without a kill."""
-    processes = [start(folder, store, rank, num_ranks) for rank in range(num_ranks)]
-    complaints = [process.communicate()[1] for process in processes]
-    assert [(process.returncode, said) for process, said in zip(processes, complaints, strict=True)] == [
-        (0, b"")
-    ] * num_ranks
+    with making(folder, store, num_ranks) as processes:
+        complaints = [process.communicate(timeout=_SECONDS)[1] for process in processes]
+    ended = [(process.returncode, said) for process, said in zip(processes, complaints, strict=True)]
+    assert ended == [(0, "")] * num_ranks
     return RegionStore(store)
 
 
@@ -67,7 +78,24 @@ def finished_images(store: Path, scratch: Path) -> set[str]:
     return names
 
 
-def kill(process: subprocess.Popen[bytes], store: Path) -> str:
+def wait_for_growth(process: subprocess.Popen[str], store: Path) -> None:
+    """Wait until there is more in files of regions than now, or the process has ended: its share may be done."""
+    before, since = num_bytes(store), time.monotonic()
+    while process.poll() is None and num_bytes(store) <= before:
+        assert time.monotonic() - since < _SECONDS
+        time.sleep(0.01)
+
+
+def num_bytes(store: Path) -> int:
+    """Size of the store so far, in all its parts."""
+    sizes = []
+    for file in store.parent.glob("*.partial"):
+        with suppress(FileNotFoundError):  # it is whole now
+            sizes.append(file.stat().st_size)
+    return sum(sizes)
+
+
+def kill(process: subprocess.Popen[str], store: Path) -> str:
     """Kill a process; returns what it was at."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     process.kill()
@@ -81,7 +109,7 @@ def kill(process: subprocess.Popen[bytes], store: Path) -> str:
 
 
 NUM_KILLS, NUM_IMAGES, NUM_RANKS = 5, 40, 2
-LATEST = 2.5  # seconds between two kills
+LATEST = 1.0  # seconds after a process has stored something
 
 
 @pytest.mark.slow
@@ -96,10 +124,11 @@ def test_calls_killed_again_and_again_make_what_an_undisturbed_one_makes(tmp_pat
         store, known = tmp_path / f"round {rounds}" / "a.regions", set()
         store.parent.mkdir()
         while kills < NUM_KILLS and not store.exists():
-            processes = [start(folder, store, rank, NUM_RANKS) for rank in range(NUM_RANKS)]
-            for process in processes:
-                time.sleep(generator.uniform(0.3, LATEST))
-                hits[kill(process, store)] += 1
+            with making(folder, store, NUM_RANKS) as processes:
+                for process in processes:
+                    wait_for_growth(process, store)
+                    time.sleep(generator.uniform(0, LATEST))
+                    hits[kill(process, store)] += 1
             now = finished_images(store, tmp_path / "scratch")
             assert now >= known
             known, kills = now, kills + 1
@@ -111,4 +140,4 @@ def test_calls_killed_again_and_again_make_what_an_undisturbed_one_makes(tmp_pat
             np.testing.assert_array_equal(runs.label_maps(), expected.read(name).label_maps(), strict=True)
         assert [file.name for file in store.parent.iterdir()] == [store.name]
         rounds += 1
-    print(f"{kills} kills in {rounds} rounds hit: {dict(hits)}")
+    assert hits["at work"] + hits["within a commit"] > 0, f"{kills} kills in {rounds} rounds hit: {dict(hits)}"

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from zstandard import ZstdCompressor, ZstdDecompressor
 
+from encoded_pictures import PNG_HEAD, png_of
 from fuzz.byte_damage import EDGES, damage_bytes
 from fuzz.tree_damage import ODD_VALUES, damage_json
-
-_PNG_HEAD = 8  # bytes of a PNG before its first chunk
 
 
 def damage_png(generator: np.random.Generator, content: bytes, others: Sequence[bytes] = ()) -> bytes:
@@ -47,20 +46,15 @@ def damage_png(generator: np.random.Generator, content: bytes, others: Sequence[
             packed = zlib.compress(bytes(int(generator.choice((10, 10_000, 3_000_000)))))
             further = (generator.bytes(int(generator.integers(40))), b"a\0\0" + packed)[int(generator.integers(2))]
             chunks.insert(1, (words[int(generator.integers(len(words)))], further))
-    return content[:_PNG_HEAD] + b"".join(map(_png_chunk, chunks))
+    return png_of(chunks)
 
 
 def _png_chunks(content: bytes) -> Any:
-    place = _PNG_HEAD
+    place = len(PNG_HEAD)
     while place < len(content):
         (size,) = struct.unpack_from(">I", content, place)
         yield content[place + 4 : place + 8], content[place + 8 : place + 8 + size]
         place += 12 + size
-
-
-def _png_chunk(chunk: tuple[bytes, bytes]) -> bytes:
-    kind, data = chunk
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def damage_label_runs(generator: np.random.Generator, content: bytes, others: Sequence[bytes] = ()) -> bytes:

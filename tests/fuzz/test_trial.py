@@ -1,6 +1,7 @@
 """What finds faults does find them."""
 
 import ctypes
+import json
 import os
 import time
 import warnings
@@ -12,6 +13,7 @@ import pytest
 from fuzz import trial
 from fuzz.reader import Files, Reader, damaging
 from fuzz.trial import Fault, damaged_input, try_inputs
+from rmae.data.images import UnreadableImage
 
 BAD = 3
 """The input at which a reader does something wrong."""
@@ -58,6 +60,7 @@ def fault_of(does: Callable[[], object], folder: Path) -> str:
     ("does", "what"),
     [
         (fail(KeyError("a")), "KeyError at test_trial.py:"),
+        (fail(json.JSONDecodeError("a.txt is wrong", "{", 1)), "JSONDecodeError at test_trial.py:"),
         (fail(AssertionError("a wrong label")), "AssertionError at test_trial.py:"),
         (fail(ValueError("it is wrong")), "an error that does not name a.txt: it is wrong"),
         (fail(ValueError("a.txt\nis wrong")), "an error of several lines or with control characters: a.txt?is wrong"),
@@ -71,6 +74,12 @@ def fault_of(does: Callable[[], object], folder: Path) -> str:
 )
 def test_what_a_reader_must_not_do_is_found(does: Callable[[], object], what: str, tmp_path: Path):
     assert fault_of(does, tmp_path).startswith(what)
+
+
+def test_an_error_of_the_project_below_a_documented_one_is_clear(tmp_path: Path):
+    tally = try_inputs(reader_that(fail(UnreadableImage("a.txt is torn"))), range(6), seed=0, folder=tmp_path)
+    assert tally.faults == ()
+    assert tally.outcomes["UnreadableImage"] == 1
 
 
 def forever() -> None:
@@ -87,10 +96,10 @@ def test_a_reader_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_reader_that_waits_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trial, "_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(trial, "_SILENT_SECONDS", 3)
     reader = reader_that(lambda: time.sleep(1000))
     tally = try_inputs(reader, range(BAD + 1), seed=0, folder=tmp_path)
-    assert tally.faults == (Fault(BAD, "no answer within 0.3 seconds"),)
+    assert tally.faults == (Fault(BAD, "no answer within 3 seconds"),)
 
 
 def test_a_crash_is_found_and_the_other_inputs_are_tried(tmp_path: Path):

@@ -64,6 +64,17 @@ def damage_json(generator: np.random.Generator, content: bytes, others: Sequence
     return as_json(generator, damage_tree(generator, json.loads(content)))
 
 
+def damage_values(generator: np.random.Generator, content: bytes, others: Sequence[bytes] = ()) -> bytes:
+    """Change a JSON file into another one, for readers that are given what JSON holds."""
+    while True:
+        damaged = damage_json(generator, content, others)
+        try:
+            json.loads(damaged)
+        except (ValueError, RecursionError):
+            continue
+        return damaged
+
+
 def damage_lines(generator: np.random.Generator, content: bytes, others: Sequence[bytes] = ()) -> bytes:
     """Change a file of a JSON value a line."""
     if generator.random() < 0.1:

@@ -203,15 +203,24 @@ def _try(reader: Reader) -> tuple[str, str]:
     signal.setitimer(signal.ITIMER_PROF, _CPU_SECONDS)
     try:
         reader.read(Path())
-    except reader.clear as error:
-        return type(error).__name__, why_unclear(str(error), reader.named)
     except TooLong:
         return "too long", f"more than {_CPU_SECONDS} seconds of computing"
     except (Exception, MemoryError) as error:
+        if is_clear(error, reader):
+            return type(error).__name__, why_unclear(str(error), reader.named)
         return type(error).__name__, f"{type(error).__name__} at {_place(error)}: {error}"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return _READ, ""
+
+
+def is_clear(error: BaseException, reader: Reader) -> bool:
+    """Whether an error is one that the reader documents: of that very class, or of one of the project's own below it.
+
+    Other classes below it are those of libraries, whose words were not written for whoever reads them here.
+    """
+    ours = type(error).__module__.partition(".")[0] == "rmae"
+    return isinstance(error, reader.clear) and (type(error) in reader.clear or ours)
 
 
 def why_unclear(sentence: str, named: str) -> str:

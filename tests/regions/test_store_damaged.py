@@ -50,12 +50,11 @@ def test_no_damaged_byte_gives_wrong_regions(step: int, path: Path):
     content = path.read_bytes()
     refused = 0
     for place in range(0, len(content), step):
-        for flip in (255, 1 << place % 8):
-            damaged = bytearray(content)
-            damaged[place] ^= flip
-            path.write_bytes(damaged)
-            refused += num_refused(path) > 0
-    assert refused > 0.1 * len(content) / step
+        damaged = bytearray(content)
+        damaged[place] ^= 255 if place % 2 else 1 << place // 2 % 8  # the whole byte and one bit in turn
+        path.write_bytes(damaged)
+        refused += num_refused(path) > 0
+    assert refused > 0.05 * len(content) / step
 
 
 @pytest.mark.parametrize("kind", ["zeros", "ones", "noise", "another page"])

@@ -22,6 +22,12 @@ CHOICES = [
     ({"region_variant": "channel", "feeding": "none", "shared_mask": False}, {"balance_area": True}),
     ({"feeding": "both", "region_encoder_depth": 2}, {}),
 ]
+VARIANTS = [
+    (choice, precision, bool((number + is_second) % 2))
+    for number, choice in enumerate(CHOICES)
+    for is_second, precision in enumerate(("float32", "bf16"))
+]
+"""Choice, precision, and whether activations are checkpointed: half of all there are, with every pair of them."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +75,7 @@ def assert_compiled_is_plain(step, backend, precision, *, tolerance):
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 
 
-@pytest.mark.parametrize("checkpoint_activations", [False, True], ids=["plain", "checkpoint"])
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize(("choice", "precision", "checkpoint_activations"), VARIANTS, ids=str)
 @pytest.mark.slow
 def test_any_choice_compiles_as_a_whole_and_once(choice, precision, checkpoint_activations):
     step = step_of(*choice, checkpoint_activations=checkpoint_activations)

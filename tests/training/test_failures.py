@@ -126,7 +126,7 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(failures, "_SECONDS_BETWEEN_LOOKS", 0.01)
     monkeypatch.setattr(failures, "_SECONDS_TO_HEAR", 0.02)
-    monkeypatch.setattr(failures, "_LOOKS_OF_SILENCE", 20)
+    monkeypatch.setattr(failures, "_LOOKS_OF_SILENCE", 200)
     ended: list[str] = []
     monkeypatch.setattr(failures, "end_process", ended.append)
     return ended

@@ -342,9 +342,7 @@ def _builder(files: list[Path], fields: "list[pa.Field]", cache: Path) -> "Parqu
 
 def _announce(files: list[Path], footers: "list[FileMetaData]", columns: set[str], cache: Path) -> None:
     """Say what will take minutes where there is much, or refuse what has no room."""
-    groups = [footer.row_group(i) for footer in footers for i in range(footer.num_row_groups)]
-    chunks = (group.column(i) for group in groups for i in range(group.num_columns))
-    num_bytes = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+    num_bytes = sum(_unpacked_bytes(footer, columns, path) for footer, path in zip(footers, files, strict=True))
     free = shutil.disk_usage(cache).free
     if num_bytes > free:
         raise ValueError(
@@ -353,6 +351,16 @@ def _announce(files: list[Path], footers: "list[FileMetaData]", columns: set[str
         )
     size = f"{sum(footer.num_rows for footer in footers):,} images, {num_bytes / 1e9:.1f} GB"
     print(f"converting {files[0].parent} once ({size}), kept in {cache}", flush=True)
+
+
+def _unpacked_bytes(footer: "FileMetaData", columns: set[str], path: Path) -> int:
+    """What columns of a file take when they are not compressed."""
+    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+    chunks = (group.column(i) for group in groups for i in range(group.num_columns))
+    try:
+        return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+    except UnicodeDecodeError as error:  # chunks name their column anew, and nobody has looked at that before
+        raise ValueError(f"{path} cannot be read as a Parquet file ({_first_line(error)})") from error
 
 
 @contextmanager

@@ -104,19 +104,20 @@ def _make_panoptic(_: Path) -> list[Files]:
     ids = np.random.default_rng(0).choice([0, 1, 301, 601, 901], (HEIGHT, WIDTH))
     buffer = io.BytesIO()
     Image.fromarray(np.stack([ids % 256, ids // 256, 0 * ids], axis=-1).astype(np.uint8)).save(buffer, "PNG")
-    return [{"a.json": json.dumps(_panoptic()).encode(), "a/1.png": buffer.getvalue(), "a/2.png": buffer.getvalue()}]
+    pictures = {f"panoptic/{number}.png": buffer.getvalue() for number in (1, 2)}
+    return [{"panoptic.json": json.dumps(_panoptic()).encode(), **pictures}]
 
 
 def _read_panoptic(folder: Path) -> None:
     for crowds in (False, True):
-        source = CocoPanoptic(annotations=str(folder / "a.json"), crowds=crowds)
+        source = CocoPanoptic(annotations=str(folder / "panoptic.json"), crowds=crowds)
         for name in _NAMES:
             check_label_maps(source(IMAGE, name))
 
 
 def _read_panoptic_labels(folder: Path) -> None:
-    categories = read_categories(folder / "a.json")
-    labels = read_panoptic(folder / "a.json", folder / "a", categories)
+    categories = read_categories(folder / "panoptic.json")
+    labels = read_panoptic(folder / "panoptic.json", folder / "panoptic", categories)
     for name in _NAMES:
         _check_labels(labels(name, (HEIGHT, WIDTH)), len(categories))
 
@@ -161,6 +162,10 @@ def _read_class_names(folder: Path) -> None:
     assert all(name.strip() for name in names)
 
 
+_damage_panoptic = one_of(
+    damaging("panoptic.json", by=damage_json), damaging("panoptic/1.png", "panoptic/2.png", by=damage_png)
+)
+
 READERS = (
     Reader("COCO instances", _make_instances, _read_instances, damaging("a.json", by=damage_json), named="a.json"),
     Reader(
@@ -181,17 +186,19 @@ READERS = (
         "panoptic regions",
         _make_panoptic,
         _read_panoptic,
-        one_of(damaging("a.json", by=damage_json), damaging("a/1.png", "a/2.png", by=damage_png)),
+        _damage_panoptic,
+        named="panoptic",
     ),
     Reader(
         "panoptic labels",
         _make_panoptic,
         _read_panoptic_labels,
-        one_of(damaging("a.json", by=damage_json), damaging("a/1.png", "a/2.png", by=damage_png)),
+        _damage_panoptic,
         clear=(ValueError, UnreadableImage),
+        named="panoptic",
     ),
     Reader(
         "semantic PNG", _make_semantic, _read_semantic, damaging("labels/a.png", by=damage_png), named="labels/a.png"
     ),
-    Reader("class names", _make_class_names, _read_class_names, damaging(by=damage_bytes)),
+    Reader("class names", _make_class_names, _read_class_names, damaging(by=damage_bytes), named=".txt"),
 )

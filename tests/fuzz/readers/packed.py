@@ -163,7 +163,7 @@ READERS: Sequence[Reader] = (
     Reader(
         "packing settings",
         _make_settings,
-        lambda folder: _pack(folder),
+        _pack,
         damaging(f"packed/{SETTINGS}", by=damage_json),
         named="packed",
     ),

@@ -10,7 +10,7 @@ from PIL import Image
 from fuzz.byte_damage import damage_bytes
 from fuzz.reader import Files, Reader, damaging
 from fuzz.sealed_damage import damage_database, damage_label_runs, damage_png
-from fuzz.tree_damage import damage_json
+from fuzz.tree_damage import damage_json, damage_values
 from rmae.data.label_map_images import read_label_map
 from rmae.regions.label_runs import LabelRuns
 from rmae.regions.placed_mask import PlacedMask
@@ -108,11 +108,7 @@ def _compress(runs: list[int]) -> str:
 
 
 def _read_rle(folder: Path) -> None:
-    try:
-        counts = json.loads((folder / "a.json").read_bytes())
-    except RecursionError:
-        raise ValueError("no JSON") from None
-    check_mask(place_rle((HEIGHT, WIDTH), counts))
+    check_mask(place_rle((HEIGHT, WIDTH), json.loads((folder / "a.json").read_bytes())))
 
 
 def _make_sam(_: Path) -> list[Files]:
@@ -157,7 +153,7 @@ def _read_label_image(folder: Path) -> None:
 READERS = (
     Reader("label runs", _make_runs, _read_runs, damaging("a.runs", by=damage_label_runs)),
     Reader("region store", _make_store, _read_store, damaging("a.regions", by=damage_database), named="a.regions"),
-    Reader("run lengths", _make_rle, _read_rle, damaging("a.json", by=damage_json)),
+    Reader("run lengths", _make_rle, _read_rle, damaging("a.json", by=damage_values)),
     Reader("SA-1B masks", _make_sam, _read_sam, damaging("a.json", by=damage_json), named="a.json"),
     Reader(
         "label map PNG",

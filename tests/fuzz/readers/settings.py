@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from fuzz.reader import Files, Reader, damaging
-from fuzz.tree_damage import damage_json
+from fuzz.tree_damage import damage_json, damage_values
 from rmae.app.actions import MOST_ACTIONS, parse_request
 from rmae.config import DataConfig, PretrainConfig
 from rmae.config.classification import FinetuneConfig, KnnConfig, LinearConfig
@@ -76,5 +76,5 @@ def _read_request(folder: Path) -> None:
 
 READERS = (
     Reader("configurations", _make_configs, _read_config, damaging(by=damage_json), named=".json"),
-    Reader("requests to the app", _make_requests, _read_request, damaging("a.json", by=damage_json)),
+    Reader("requests to the app", _make_requests, _read_request, damaging("a.json", by=damage_values)),
 )
