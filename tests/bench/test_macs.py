@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
 
 from rmae import ModelConfig, build_model
 from rmae.bench.macs import count_macs, example_inputs
@@ -24,9 +24,9 @@ def branch_without_neck(**changes):
 
 def counter_on_a_cpu() -> FlopCounterMode:
     """One that knows the fused attention of CPUs, which torch 2.11's own does not."""
-    aten = torch.ops.aten
-    of_a_gpu = flop_registry[aten._scaled_dot_product_flash_attention]
-    return FlopCounterMode(display=False, custom_mapping={aten._scaled_dot_product_flash_attention_for_cpu: of_a_gpu})
+    return FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop}
+    )
 
 
 def test_the_counter_counts_fused_attention_on_a_cpu():
