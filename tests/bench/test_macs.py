@@ -1,11 +1,12 @@
 """What a step costs by count: figures that can be checked by hand, and how they grow."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from rmae import ModelConfig, build_model
 from rmae.bench.macs import count_macs, example_inputs
@@ -24,9 +25,12 @@ def branch_without_neck(**changes):
 
 def counter_on_a_cpu() -> FlopCounterMode:
     """One that knows the fused attention of CPUs, which torch 2.11's own does not."""
-    return FlopCounterMode(
-        display=False, custom_mapping={torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop}
-    )
+    on_a_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return FlopCounterMode(display=False, custom_mapping={on_a_cpu: flops_of_attention})
+
+
+def flops_of_attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
+    return sdpa_flop_count(query, key, value)
 
 
 def test_the_counter_counts_fused_attention_on_a_cpu():
