@@ -144,6 +144,14 @@ def test_a_picture_that_cannot_be_read_is_left_out(
     assert len(printed) == 2
 
 
+def test_a_name_that_is_left_out_cannot_command_a_terminal(
+    save_model: SaveModel, photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (photo_folder / "\x1b]0;mine\x07 caf\udce9.png").write_bytes(b"no image")
+    show(save_model("m"), [photo_folder], out=tmp_path / "look")
+    assert capsys.readouterr().out.splitlines()[0].startswith("left out: ?]0;mine? caf?.png, it is not an image")
+
+
 def test_a_picture_without_regions_says_so(save_model: SaveModel, photo_folder: Path, tmp_path: Path):
     def of_some(image: np.ndarray, name: str) -> np.ndarray:
         if name == "0.png":

@@ -5,8 +5,9 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +37,20 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             partial.unlink()
         raise
     flush(path.parent)
+
+
+def write_encoded(path: Path, encode: Callable[[BinaryIO], None]) -> None:
+    """Write what an encoder makes, which is given memory and not the file.
+
+    Pillow writes files by itself, and takes one that a full disk cut short for whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    encoded = BytesIO()
+    encode(encoded)
+    with naming(path):
+        path.write_bytes(encoded.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -16,6 +16,8 @@ class _InOrder(Repr):
         return f"{{{', '.join([*items, '...'] if len(x) > self.maxdict else items)}}}"
 
 
+LONGEST_SENTENCE = 1000
+"""Characters of a sentence that a command says."""
 _REPR = _InOrder()
 _REPR.maxlevel = 3
 _REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = 10

@@ -19,9 +19,10 @@ from rmae.evaluation.looking.completions import complete_picture
 from rmae.evaluation.looking.notes import describe, hints_for, missing_parts, pictures_in_words, seen_in_training
 from rmae.evaluation.looking.regions import find_regions, read_annotations, source_in_words, source_of_runs
 from rmae.evaluation.looking.subject import Subject, open_subjects
-from rmae.files import read_json, whole_folder, write_atomically
+from rmae.files import read_json, whole_folder, write_atomically, write_encoded
 from rmae.models.attention import patch_features
 from rmae.models.query_patches import choose_query_patches
+from rmae.quoting import one_line
 from rmae.regions.source import RegionSource
 from rmae.visual.feature_colours import FeatureColours, colour_features
 from rmae.visual.pictures import show_stored
@@ -131,7 +132,7 @@ def _read(
             images = _read_for(picture, subjects, config)
         except UnreadableImage as error:
             left_out[picture.name] = str(error)
-            print(f"left out: {picture.name}, {error}", flush=True)
+            print(f"left out: {one_line(picture.name)}, {one_line(error)}", flush=True)
             continue
         pictures.append(picture)
         features.append([_features(subject, image) for subject, image in zip(subjects, images, strict=True)])
@@ -226,7 +227,8 @@ def _write_views(look: PictureLook, folder: Path) -> set[str]:
     views = {view.file: view.image for view in look.views()}
     for file, image in views.items():
         (folder / file).parent.mkdir(exist_ok=True)
-        Image.fromarray(image).save(folder / file, compress_level=_COMPRESS_LEVEL)
+        view = Image.fromarray(image)
+        write_encoded(folder / file, lambda out, view=view: view.save(out, "PNG", compress_level=_COMPRESS_LEVEL))
     return set(views)
 
 

@@ -115,6 +115,8 @@ def test_a_score_that_a_seed_does_not_have_has_no_mean_and_no_deviation():
 def test_settings_that_nothing_came_of_are_no_evaluation_yet(tmp_path):
     for resume in (False, True):
         start(tmp_path / "run", encoder="mistyped")
+        (tmp_path / "run" / "seed_0").mkdir(exist_ok=True)
+        (tmp_path / "run" / "seed_0" / ".config.json.partial").write_text('{"format": "e')  # that a kill left
         start(tmp_path / "run", resume=resume)
         assert json.loads((tmp_path / "run" / "config.json").read_text())["encoder"] == "scratch"
     (tmp_path / "other").mkdir()

@@ -47,13 +47,6 @@ def test_an_empty_folder_is_no_beginning(tmp_path: Path):
     assert make_ready(PIECE, tmp_path) == PIECE.arguments
 
 
-def test_torn_settings_are_removed(tmp_path: Path):
-    expected = make(tmp_path / "runs" / "a", "seed_0/config.json")
-    make(tmp_path / "runs" / "a", "seed_0/.config.json.partial", "seed_1/.config.json.partial")
-    assert make_ready(PIECE, tmp_path) == AGAIN
-    assert make(tmp_path / "runs" / "a") == expected
-
-
 def test_what_cannot_be_gone_on_with_is_deleted(tmp_path: Path):
     make(tmp_path / "runs" / "a", "config.json", "deep/file")
     assert make_ready(PIECE._replace(resumable=False), tmp_path) == PIECE.arguments

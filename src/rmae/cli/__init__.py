@@ -10,12 +10,11 @@ from typing import NamedTuple, NoReturn
 
 from rmae.cli.parsing import UsageError, suggest
 from rmae.interruption import EndedBySignal, FailedElsewhere, Stopped, StoppedElsewhere, stopped_at_once
-from rmae.quoting import one_line
+from rmae.quoting import LONGEST_SENTENCE, one_line
 from rmae.training.launch import is_first, is_first_here
 
 DONE, FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 3
 """Exit codes."""
-_LONGEST = 1000  # characters of an error
 
 
 class _Command(NamedTuple):
@@ -243,7 +242,9 @@ def _complain(error: BaseException | str, code: int) -> int:
     have_met = isinstance(error, FailedElsewhere | StoppedElsewhere)
     if str(error) if have_met else is_first_here(os.environ):
         sentence = re.sub(r"^[A-Za-z.]+Error: ", "", sentence)
-        print(f"rmae: {one_line(sentence, longest=_LONGEST)}", file=sys.stderr)  # a name may hold a terminal's commands
+        print(
+            f"rmae: {one_line(sentence, longest=LONGEST_SENTENCE)}", file=sys.stderr
+        )  # a name may hold a terminal's commands
     return code
 
 

@@ -8,6 +8,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rmae.quoting import one_line
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -63,7 +65,7 @@ class ImageProgress:
     def skip(self, name: str, reason: str) -> None:
         """Say that an image cannot be used."""
         self.num_skipped += 1
-        self._print(f"skipped {name}: {reason}")
+        self._print(f"skipped {one_line(name)}: {one_line(reason)}")
 
     def summary(self) -> str:
         """How far it is, in words."""

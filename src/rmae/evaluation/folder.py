@@ -202,7 +202,10 @@ def _is_begun(path: Path) -> bool:
 
 
 def _holds_settings(file: Path) -> bool:
-    if file.name != RunFolder(file.parent).config.name:
+    config = RunFolder(file.parent).config.name
+    if file.name == f".{config}.partial":  # that a kill left
+        return True
+    if file.name != config:
         return False
     try:
         _read_saved(file)

@@ -62,10 +62,6 @@ def make_ready(piece: Piece, workspace: Path) -> tuple[str, ...]:
     """
     out = _place(piece, workspace)
     if piece.resumable and _is_begun(out):
-        # Of a kill while settings were written. What is in the folder besides settings counts as work, and work that
-        # has no settings is refused.
-        for leftover in out.rglob(f".{_SETTINGS}.partial"):
-            leftover.unlink()
         return (*piece.arguments, "--resume")
     if out.is_dir() and not out.is_symlink():
         shutil.rmtree(out)

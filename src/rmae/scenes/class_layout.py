@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image
-
+from rmae.scenes.coco_part import save_picture
 from rmae.scenes.new_folder import new_folder
 from rmae.scenes.scene import draw_single
 from rmae.scenes.scene_set import SPLITS, SceneSet
@@ -56,5 +55,5 @@ def make_class_scenes(
                     name, scenes.size_hw, scenes.generator(split, index), by_shape_alone=scenes.by_shape_alone
                 )
                 path = folder / split / name / f"{scenes.number(split, index):012d}.png"
-                Image.fromarray(scene.image).save(path)
+                save_picture(scene.image, path)
     return out

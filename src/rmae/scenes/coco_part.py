@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from rmae.files import naming, write_encoded
 from rmae.scenes.scene import MOST_OBJECTS, Scene
 from rmae.scenes.scene_set import Split
 
@@ -73,14 +74,12 @@ class CocoPart:
         labels = scene.label_map.astype(np.uint8)  # the ground, -1, becomes 255
         segments = Image.fromarray(labels)
         segments.putpalette(_PALETTE)
-        segments.convert("RGB").save(
-            self.folder / f"panoptic_{self.split}2017" / truth, compress_level=self.compress_level
-        )
+        panoptic, semantic = (self.folder / f"{kind}_{self.split}2017" / truth for kind in ("panoptic", "semantic"))
+        as_png = {"format": "PNG", "compress_level": self.compress_level}
+        write_encoded(panoptic, lambda file: segments.convert("RGB").save(file, **as_png))
         categories = np.zeros(256, dtype=np.uint8)
         categories[: len(scene.classes)] = 1 + scene.classes
-        Image.fromarray(categories[labels]).save(
-            self.folder / f"semantic_{self.split}2017" / truth, compress_level=self.compress_level
-        )
+        write_encoded(semantic, lambda file: Image.fromarray(categories[labels]).save(file, **as_png))
         height, width = scene.label_map.shape
         instances, ground = self._outline(labels, scene.classes.tolist(), number)
         shared = ("category_id", "iscrowd", "area", "bbox")
@@ -113,7 +112,9 @@ class CocoPart:
         panoptic = [entry.panoptic for entry in entries]
         for kind, annotations, categories in (("instances", instances, things), ("panoptic", panoptic, everything)):
             content = {**head, "annotations": annotations, "categories": categories}
-            (self.folder / "annotations" / f"{kind}_{self.split}2017.json").write_text(json.dumps(content))
+            file = self.folder / "annotations" / f"{kind}_{self.split}2017.json"
+            with naming(file):
+                file.write_text(json.dumps(content))
 
     def _outline(
         self, labels: np.ndarray, classes: Sequence[int], number: int
@@ -149,6 +150,7 @@ def save_picture(image: np.ndarray, path: Path, *, compress_level: int = 6) -> N
     A JPEG keeps all of its colour, and nearly all of its detail; `compress_level` is that of a PNG, 0 to 9.
     """
     if path.suffix == ".jpg":
-        Image.fromarray(image).save(path, quality=95, subsampling=0)
+        options = {"format": "JPEG", "quality": 95, "subsampling": 0}
     else:
-        Image.fromarray(image).save(path, compress_level=compress_level)
+        options = {"format": "PNG", "compress_level": compress_level}
+    write_encoded(path, lambda file: Image.fromarray(image).save(file, **options))

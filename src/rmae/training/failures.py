@@ -14,6 +14,7 @@ from torch._C._distributed_c10d import Store
 from torch.distributed import DistError
 
 from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere
+from rmae.quoting import LONGEST_SENTENCE, one_line
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _LOOKS_OF_SILENCE = 45
@@ -222,7 +223,7 @@ def _beats_of(rank: int) -> str:
 def end_process(sentence: str) -> None:
     """End this process at once, where its main thread may wait for ever for one that is gone, and those it started."""
     if sentence:
-        print(f"rmae: {sentence}", file=sys.stderr, flush=True)
+        print(f"rmae: {one_line(sentence, longest=LONGEST_SENTENCE)}", file=sys.stderr, flush=True)
     for child in multiprocessing.active_children():
         child.kill()  # one that was stopped would not notice that this process is gone
     os._exit(1)

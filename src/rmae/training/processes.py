@@ -18,6 +18,7 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 from rmae.config import RunConfig
 from rmae.data.worker_process import live_and_die_with_parent
 from rmae.interruption import FailedElsewhere, StoppedElsewhere
+from rmae.quoting import LONGEST_SENTENCE, one_line
 from rmae.training.devices import check_accelerator
 from rmae.training.failures import end_process
 from rmae.training.launch import Launch, read_launch
@@ -143,7 +144,7 @@ def _be_started(work: Callable[[Ranks], object], run: RunConfig, launch: Launch,
         sys.exit(3)
     except FailedElsewhere as failed:
         if str(failed):
-            print(f"rmae: {failed}", file=sys.stderr)
+            print(f"rmae: {one_line(failed, longest=LONGEST_SENTENCE)}", file=sys.stderr)
         sys.exit(1)
     except (ValueError, OSError):
         sys.exit(1)  # from before all had met: the first process has the same error, or has gone

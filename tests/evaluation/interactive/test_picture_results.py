@@ -1,5 +1,7 @@
 import json
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,14 @@ def test_pictures_come_back_to_the_last_bit(tmp_path: Path):
     head, *lines = file.read_text().splitlines()
     assert json.loads(head) == {"format": "interactive objects", "version": 1, "methods": METHODS}
     assert json.loads(lines[0])["objects"][0]["clicks"]["grabcut"]["confidence"] == [None, None]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, limit_files: Callable[[int], AbstractContextManager[None]]):
+    kept = ResultsFile(tmp_path / "objects.jsonl", METHODS)
+    kept.start()
+    with limit_files(100), pytest.raises(OSError, match="File too large") as failure:
+        kept.add([result(1)])
+    assert failure.value.filename == str(tmp_path / "objects.jsonl")
 
 
 def test_a_line_that_was_cut_short_is_dropped(tmp_path: Path):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rmae.evaluation.interactive.visible_shares import SharesIou
-from rmae.files import parse_json, write_atomically
+from rmae.files import naming, parse_json, write_atomically
 from rmae.quoting import one_line, quoted
 
 FORMAT_VERSION = 1
@@ -87,7 +87,7 @@ class ResultsFile:
     def add(self, results: Iterable[PictureResult]) -> None:
         """Append pictures; when this returns, they are on the disk."""
         lines = [json.dumps(_to_json(result), allow_nan=False) + "\n" for result in results]
-        with self._path.open("a", encoding="utf-8") as file:
+        with naming(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write("".join(lines))
             file.flush()
             os.fsync(file.fileno())
