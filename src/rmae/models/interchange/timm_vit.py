@@ -120,13 +120,13 @@ def from_timm(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], *, wh
         "task": "mae",
         "img_size": side_or_sides(list(vit.patch_embed.img_size)),
         "patch_size": patch_height,
-        "channels": vit.in_chans,
+        "channels": vit.patch_embed.proj.in_channels,
         "embed_dim": vit.embed_dim,
         "depth": len(vit.blocks),
         "num_heads": num_heads,
         "mlp_ratio": mlp_ratio_of(hidden, vit.embed_dim),
     }
-    mean, std = read_statistics(settings, vit.in_chans, where=where, names=("mean", "std"))
+    mean, std = read_statistics(settings, vit.patch_embed.proj.in_channels, where=where, names=("mean", "std"))
     tensors = {f"encoder.{name}": tensor for name, tensor in state_dict.items()}
     return SavedModel(config_from_json(ModelConfig, shape, where=where), tensors, _norm_eps(vit, where), mean, std)
 
