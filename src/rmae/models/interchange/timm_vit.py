@@ -33,6 +33,7 @@ _ARCHITECTURES = {
 _MOST_BLOCKS = 1000
 """Depth of a network beyond which it is not tried to build it."""
 
+_USUAL_CHANNELS = 3
 _CROP_SHARE = 0.875
 """Share of a picture that a centre crop keeps in evaluation, as MAE has it: 224 of 256 pixels."""
 
@@ -85,7 +86,8 @@ def timm_config(model: MaskedAutoencoder) -> dict[str, Any]:
             "interpolation": "bicubic",
             "mean": list(mean),
             "std": list(std),
-            "first_conv": "patch_embed.proj",
+            # timm before 1.0.31 makes other patch weights of those of other channels, though they are as many.
+            "first_conv": "patch_embed.proj" if config.channels == _USUAL_CHANNELS else None,
             "classifier": "head",
         },
     }
