@@ -186,7 +186,7 @@ class Record:
         self._start = time.monotonic()
         self._end = self._start + 60 * stop_after
         self._saved: dict[str, Any] = {
-            "format": "faults", "version": 1, "fault": fault, "command": " ".join(sys.argv), "seed": seed,
+            "format": "faults", "version": 1, "fault": fault, "command": _command(), "seed": seed,
             "machine": describe_machine(_PACKAGES), "commits": [], "seconds": 0.0, "violation": None, "injections": [],
         }  # fmt: skip
         if path is not None and path.exists():
@@ -241,6 +241,18 @@ class Record:
         self._saved["seconds"] = round(self._seconds_before + time.monotonic() - self._start, 1)
         if self._path is not None:
             write_json(self._path, self._saved)
+
+
+def _command() -> str:
+    """What was called, without what only says where and for how long."""
+    words, told = sys.argv[1:], [f"python benchmarks/faults/{Path(sys.argv[0]).name}"]
+    while words:
+        word = words.pop(0)
+        if word in ("--json", "--stop-after", "--workspace"):
+            words[:1] = []
+        else:
+            told.append(word)
+    return " ".join(told)
 
 
 def script(description: str) -> argparse.ArgumentParser:

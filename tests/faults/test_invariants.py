@@ -36,6 +36,16 @@ def test_a_violation_is_named_and_remembered(tmp_path: Path, capsys: pytest.Capt
     assert saved["injections"] == [{"kind": "packing"}]
 
 
+def test_a_record_tells_what_was_called_and_not_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from injection import Record
+
+    called = ["/some/kills.py", "--kills", "50", "--json", "/some/a.json", "--stop-after", "8", "--seed", "1"]
+    monkeypatch.setattr(sys, "argv", called)
+    Record(tmp_path / "a.json", "kills", seed=1, stop_after=8).add([])
+    told = json.loads((tmp_path / "a.json").read_text())["command"]
+    assert told == "python benchmarks/faults/kills.py --kills 50 --seed 1"
+
+
 @pytest.mark.parametrize(("fault", "seed"), [("kills", 1), ("losses", 0)])
 def test_a_record_of_something_else_is_not_gone_on_with(fault: str, seed: int, tmp_path: Path):
     from injection import Record
