@@ -60,7 +60,7 @@ def test_it_says_what_it_does(done: Done, photo_folder: Path, tmp_path: Path):
 def test_names_that_cannot_be_printed_do_no_harm(photo_folder: Path, tmp_path: Path, environment: dict[str, str]):
     (photo_folder / "caf\udce9 日.png").write_text("no image")
     command = [sys.executable, "-m", "rmae", "pack", photo_folder, tmp_path / "packed", "--num-workers", "0"]
-    for encoding, name in (("utf-8:strict", "caf\\udce9 日.png"), ("ascii:strict", "caf\\udce9 \\u65e5.png")):
+    for encoding, name in (("utf-8:strict", "caf? 日.png"), ("ascii:strict", "caf? \\u65e5.png")):
         shutil.rmtree(tmp_path / "packed", ignore_errors=True)
         done = subprocess.run(command, env={**environment, "PYTHONIOENCODING": encoding}, capture_output=True)
         assert (done.returncode, done.stderr) == (0, b"")

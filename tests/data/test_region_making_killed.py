@@ -97,7 +97,9 @@ def num_bytes(store: Path) -> int:
 
 def kill(process: subprocess.Popen[str], store: Path) -> str:
     """Kill a process; returns what it was at."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    children = ""
+    with suppress(FileNotFoundError):  # it has ended
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     process.kill()
     process.communicate()
     if process.returncode == 0:
