@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,22 @@ def test_the_table_tells_how_often_and_the_worst(tmp_path: Path):
         "| SIGKILL | training | 2 | 7 updates lost |",
         "| soak | training | 30 minutes | 1,234 updates |",
     ]
+
+
+# What is committed
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.json")), ids=lambda path: path.stem)
+def test_what_is_recorded_broke_no_promise(path: Path):
+    saved = json.loads(path.read_text())
+    assert saved["fault"] == path.stem
+    assert saved["violation"] is None
+    assert saved["command"].startswith(f"python benchmarks/faults/{path.name.removesuffix('.json')}.py")
+    assert saved["commits"]
+
+
+def test_so_many_kills_and_full_disks_are_recorded():
+    kills, disks = (json.loads((SCRIPTS / f"{name}.json").read_text()) for name in ("kills", "full_disk"))
+    kinds = ("training", "checkpointing", "packing", "regions")
+    assert Counter(each["kind"] for each in kills["injections"]) == dict.fromkeys(kinds, 50)
+    assert Counter(each["kind"] for each in disks["injections"]) == dict.fromkeys(kinds, 10)
