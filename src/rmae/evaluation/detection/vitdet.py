@@ -163,8 +163,7 @@ def _window_block(
             f"detection takes encoders of plain Transformer blocks, but this one has a {type(block).__name__}"
         )
     attention = block.attn
-    has_gate = getattr(attention, "gate", None) is not None  # which timm's oldest do not know
-    if has_gate or not isinstance(attention.norm, nn.Identity):
+    if attention.gate is not None or not isinstance(attention.norm, nn.Identity):
         raise ValueError("detection takes encoders of plain attention, but this one's has a gate or a norm")
     embed_dim = attention.qkv.in_features
     # Made on no device, for all layers but the relative positions are taken from the given block.
