@@ -12,7 +12,7 @@ from pathlib import Path
 def started(
     command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a session of its own; whatever becomes of the test, it ends with all that it started.
+    """Start a command in a group of its own; whatever becomes of the test, it ends with all that it started.
 
     Otherwise a test that fails would wait without limit for a command that nobody stops any more.
     """

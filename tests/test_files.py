@@ -81,9 +81,9 @@ def test_what_json_has_no_word_for_becomes_null(tmp_path: Path):
 
 
 def test_an_error_of_writing_names_the_file(tmp_path: Path):
-    with pytest.raises(OSError, match="No space left on device") as raised, naming(tmp_path / "file"):  # noqa: SIM117
-        with Path("/dev/full").open("w") as full:
-            full.write("x")
+    full, said = Path("/dev/full"), "No space left on device"
+    with pytest.raises(OSError, match=said) as raised, naming(tmp_path / "file"), full.open("w") as file:
+        file.write("x")
     assert raised.value.filename == str(tmp_path / "file")
     with pytest.raises(FileNotFoundError) as raised, naming(tmp_path / "file"):
         (tmp_path / "other").read_bytes()
