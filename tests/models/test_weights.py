@@ -1,6 +1,7 @@
 import argparse
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,20 @@ def test_weights_that_are_larger_than_their_file_are_refused(tmp_path, weights, 
     """Else a file of a kilobyte would take all memory, as the model that it describes is built."""
     torch.save(weights, tmp_path / "mae.pth")
     with pytest.raises(ValueError, match=rf"mae\.pth holds {re.escape(sentence)}"):
+        rmae.load(tmp_path / "mae.pth")
+
+
+def test_weights_that_are_packed_are_refused(tmp_path):
+    """Zeros pack to a thousandth, and torch, which never packs, would unpack whatever it is given."""
+    torch.save({"pos_embed": torch.zeros(10**6)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "mae.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for member in plain.infolist():
+            packed.writestr(member.filename, plain.read(member))
+    assert torch.equal(torch.load(tmp_path / "mae.pth")["pos_embed"], torch.zeros(10**6)), "torch does unpack it"
+    with pytest.raises(ValueError, match=r"cannot be read .*: it has \d,\d{3} bytes that unpack to 4,00\d,\d{3};"):
         rmae.load(tmp_path / "mae.pth")
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from rmae.quoting import one_line, quoted
 
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 """Names that timm and transformers give to their weights, the first one found counts."""
+_ZIP = b"PK\x03\x04"
+"""How a file of torch begins that is an archive of tensors."""
 _LONGEST_NAME = 200
 """Characters in the name of one of several files of weights; file systems take 255 bytes."""
 _MOST_USES = 2
@@ -61,9 +64,23 @@ def read_torch(path: Path) -> Any:
         # Official training checkpoints keep their arguments beside the weights.
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd objects, which are refused
+            _refuse_unpacking(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's restricted reader has no common error for malformed files
         raise ValueError(f"{path} cannot be read as a file of weights alone: {_in_words(error)}") from error
+
+
+def _refuse_unpacking(path: Path) -> None:
+    """Raise a ValueError where a file would take far more memory than disk: torch packs nothing, but unpacks all."""
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) != _ZIP:  # of torch before 1.6, which has no way to pack
+            return
+        with zipfile.ZipFile(file) as members:
+            unpacked = sum(member.file_size for member in members.infolist())
+    if unpacked > (size := path.stat().st_size):
+        raise ValueError(
+            f"it has {size:,} bytes that unpack to {unpacked:,}; save it with torch.save, without packing it"
+        )
 
 
 def write_torch(path: Path, contents: Any) -> None:
