@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rmae.files import check_writable, end_replacement, naming, whole_folder, write_atomically, write_json
+from rmae.files import FileToDecode, check_writable, end_replacement, naming, whole_folder, write_atomically, write_json
 
 
 def test_writing_is_atomic(tmp_path: Path):
@@ -99,3 +99,16 @@ def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_refused():
     with pytest.raises(OSError, match=r"nothing can be written in /proc/sys \(.+\); choose another folder"):
         check_writable(Path("/proc/sys/there/run"))
+
+
+@pytest.mark.parametrize("size", [2**62, -1, None])
+def test_no_more_is_read_than_there_is(tmp_path: Path, size: int | None):
+    (tmp_path / "a").write_bytes(b"header and pixels")
+    with (tmp_path / "a").open("rb") as plain, pytest.raises(MemoryError):
+        plain.read(2**62)
+    with FileToDecode(tmp_path / "a") as file:
+        assert file.read(6) == b"header"
+        assert file.read(size) == b" and pixels"
+        assert file.read(size) == b""
+        file.seek(7)
+        assert file.read(3) == b"and"

@@ -7,9 +7,32 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
+
+
+class FileToDecode(BufferedReader):
+    """A regular file, open for a decoder: what is read takes no more memory than the file has bytes.
+
+    Damaged files make decoders read gigabytes at once, for which Python would take memory before it looks.
+
+    Args:
+        path: Which file.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(FileIO(path))
+        self._num_bytes = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as many bytes, or as there are; -1 and None read to the end."""
+        if size is not None and size > self._num_bytes:
+            size = -1
+        return super().read(size)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

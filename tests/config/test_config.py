@@ -18,7 +18,8 @@ REFUSED_MODELS = [
             "region_decoder_depth", "region_decoder_num_heads", "num_regions",
         )
     ],
-    ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0; it must be above 0"),
+    ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0; it must be above 0, and at most 1,000"),
+    ({"mlp_ratio": 1e19}, "mlp_ratio is 1e+19; it must be above 0, and at most 1,000"),
     ({"mlp_ratio": NAN}, "mlp_ratio is nan"),
     ({"img_size": 230}, "img_size 230 is not divisible by patch_size 16; the nearest that are: 224 or 240"),
     ({"img_size": (224, 230)}, "img_size 230 is not divisible by patch_size 16; the nearest that are: 224 or 240"),

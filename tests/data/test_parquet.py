@@ -133,6 +133,14 @@ class TestOpen:
                 images.open(images.names[row])
         assert images.open(images.names[3]).read() == b"1"
 
+    def test_a_path_need_not_be_text(self, tmp_path: Path, open_images: Open):
+        paths = pa.array([b"\xf9.jpg", b"\xf9.jpg"]).view(pa.string())
+        cells = pa.StructArray.from_arrays([pa.array([b"1", None]), paths], ["bytes", "path"])
+        images = open_images(write(tmp_path / "a.parquet", image=cells))
+        assert images.open(images.names[0]).read() == b"1"
+        with pytest.raises(FileNotFoundError, match=r"only its path [^a-z]\.jpg$"):
+            images.open(images.names[1])
+
     @pytest.mark.parametrize(
         "name", ["", "a", "a/0", "a/000000002", "a/-00000001", "a/00000000x", "b/000000000", "a/000000000/", "0"]
     )
@@ -272,11 +280,11 @@ class TestConversion:
             datasets.enable_progress_bars()
 
     def test_a_full_disk_is_told_before(self, tmp_path: Path, open_images: Open, monkeypatch: pytest.MonkeyPatch):
-        path = write(tmp_path / "a.parquet", image=[os.urandom(300_000)], text=[os.urandom(300_000).hex()])
+        path = write(tmp_path / "a.parquet", image=[os.urandom(300_000)])
         usage = shutil.disk_usage(tmp_path)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=200_000))
         with pytest.raises(
-            ValueError, match=r"need about 0\.0 GB in .*cache, where only 0\.0 GB are free; set HF_HOME"
+            ValueError, match=r"need up to 0\.0 GB in .*cache, where only 0\.0 GB are free; set HF_HOME"
         ):
             open_images(path)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=400_000))
@@ -301,6 +309,15 @@ class TestConversion:
             open_images(tmp_path / "a.parquet")
         with pytest.raises(ValueError, match=r"b\.parquet cannot be read as a Parquet file \(.*No such file"):
             open_images(tmp_path / "b.parquet")
+
+    @pytest.mark.parametrize("column", ["caption", "nested"])
+    def test_a_name_that_is_no_text_is_told(self, tmp_path: Path, open_images: Open, column: str):
+        table = pa.table({"image": [b"0"], "nested": [{"caption": 1}]} if column == "nested" else {column: [1]})
+        pq.write_table(table, tmp_path / "a.parquet", store_schema=False)
+        damaged = (tmp_path / "a.parquet").read_bytes().replace(b"caption", b"cap\xf9ion")
+        (tmp_path / "a.parquet").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"a\.parquet cannot be read as a Parquet file \(.utf-8. codec"):
+            open_images(tmp_path / "a.parquet")
 
     def test_files_must_be_alike(self, tmp_path: Path, open_images: Open):
         first = write(tmp_path / "a.parquet", image=[b"0"])

@@ -151,7 +151,8 @@ class ModelConfig:
             require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
             most = _MOST_BLOCKS if name.endswith("depth") else _MOST
             require(value is None or value <= most, f"{name} is {value}; it must be at most {most:,}")
-        require(self.mlp_ratio > 0, f"mlp_ratio is {self.mlp_ratio}; it must be above 0")
+        allowed = f"above 0, and at most {_MOST_MLP_RATIO:,}"
+        require(0 < self.mlp_ratio <= _MOST_MLP_RATIO, f"mlp_ratio is {self.mlp_ratio}; it must be {allowed}")
         self._check_task()
         self._check_image_size()
         self._check_ratio("mask_ratio", self.mask_ratio)
@@ -218,7 +219,8 @@ class ModelConfig:
         )
 
 
-_MOST_BLOCKS, _MOST, _LARGEST_SIDE = 1000, 4_000_000, 100_000  # far beyond what can be built, so that nothing tries to
+_MOST_BLOCKS, _MOST_MLP_RATIO, _MOST, _LARGEST_SIDE = 200, 1000, 4_000_000, 100_000
+"""Far beyond what anybody trains, so that nobody waits for a network that a damaged file describes."""
 
 _REGION_FIELDS = (
     "region_variant", "feeding", "num_regions", "region_mask_ratio", "shared_mask", "masking", "region_embed_dim",

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 
 from rmae.data.images import StoredImage, UnreadableImage, open_image
+from rmae.files import FileToDecode
 from rmae.regions.label_runs import LabelRuns
 
 
@@ -43,7 +44,7 @@ class ImageSet(NamedTuple):
     def open(self, name: str, *, channels: int, max_pixels: int) -> Iterator[StoredImage]:
         """Open an image, to be decoded while this is entered; arguments and errors are those of `open_image`."""
         try:
-            file = (self.root / name).open("rb") if self.container is None else self.container.open(name)
+            file = FileToDecode(self.root / name) if self.container is None else self.container.open(name)
         except FileNotFoundError as error:
             raise UnreadableImage("the file is missing" if self.container is None else str(error)) from None
         except OSError as error:

@@ -13,6 +13,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from rmae.data.jpeg import decode_jpeg, plain_jpeg_size
 from rmae.data.tiff_bands import INSTALL, TiffBands, UnreadableBands, declares_pages_as_bands, has_tifffile
+from rmae.files import FileToDecode
 from rmae.jpeg_scans import MOST_SCANS, has_endless_scans
 from rmae.quoting import kind_and_message
 
@@ -131,7 +132,7 @@ def read_image(file: Path | BinaryIO, *, channels: int, max_pixels: int) -> np.n
     if not isinstance(file, Path):
         return open_image(file, channels=channels, max_pixels=max_pixels).pixels()
     # From an open file, since Pillow maps an uncompressed TIFF that it is given by name, and then turns it wrongly.
-    with _errors_in_words(max_pixels), file.open("rb") as opened:
+    with _errors_in_words(max_pixels), FileToDecode(file) as opened:
         return open_image(opened, channels=channels, max_pixels=max_pixels).pixels()
 
 

@@ -160,9 +160,8 @@ class ParquetImages:
         if self._regions is None:
             raise ValueError(f"{name} comes without regions: no column of label maps was named")
         cell = self._regions[self._row(name)]
-        maps = cell if isinstance(cell, list) else [cell]
         what = f"the label map of {name}"
-        encoded_maps = [_encoded(map_, what, ValueError) for map_ in maps or [None]]
+        encoded_maps = [_encoded(map_, what, ValueError) for map_ in _entries(cell) or [None]]
         label_maps = [read_label_map(encoded, what, self._max_pixels) for encoded in encoded_maps]
         sizes = sorted({label_map.shape for label_map in label_maps})
         if len(sizes) > 1:
@@ -179,16 +178,16 @@ class ParquetImages:
 
 
 class _Column:
-    """A column's cells by their row; nothing is read but the cell."""
+    """A column's cells by their row, as pyarrow has them; nothing is read but the cell."""
 
     def __init__(self, chunks: "pa.ChunkedArray") -> None:
         self._chunks = chunks
         self._ends = np.cumsum([len(chunk) for chunk in chunks.iterchunks()])
 
-    def __getitem__(self, row: int) -> Any:
+    def __getitem__(self, row: int) -> "pa.Scalar":
         place = int(np.searchsorted(self._ends, row, side="right"))
         chunk = self._chunks.chunk(place)
-        return chunk[row - int(self._ends[place]) + len(chunk)].as_py()
+        return chunk[row - int(self._ends[place]) + len(chunk)]
 
 
 def _place_in_order(path: Path) -> str:
@@ -214,7 +213,7 @@ def _read_footers(files: list[Path]) -> "list[FileMetaData]":
     for path in files:
         try:
             footers.append(pq.read_metadata(path))
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise ValueError(f"{path} cannot be read as a Parquet file ({_first_line(error)})") from error
     return footers
 
@@ -308,7 +307,7 @@ def _convert(
         with _bars_only_on_terminals():
             builder = _builder(files, fields, cache)
             if not Path(builder.cache_dir).exists():
-                _announce(files, footers, {field.name for field in fields}, cache)
+                _announce(files, footers, cache)
             builder.download_and_prepare()
             dataset = builder.as_dataset(split="train")
     except (OSError, pa.ArrowException, DatasetGenerationError) as error:
@@ -340,27 +339,25 @@ def _builder(files: list[Path], fields: "list[pa.Field]", cache: Path) -> "Parqu
     )
 
 
-def _announce(files: list[Path], footers: "list[FileMetaData]", columns: set[str], cache: Path) -> None:
+def _announce(files: list[Path], footers: "list[FileMetaData]", cache: Path) -> None:
     """Say what will take minutes where there is much, or refuse what has no room."""
-    num_bytes = sum(_unpacked_bytes(footer, columns, path) for footer, path in zip(footers, files, strict=True))
+    num_bytes = sum(map(_unpacked_bytes, footers))
     free = shutil.disk_usage(cache).free
     if num_bytes > free:
         raise ValueError(
-            f"the images of {files[0].parent} need about {num_bytes / 1e9:.1f} GB in {cache}, where only "
+            f"the images of {files[0].parent} need up to {num_bytes / 1e9:.1f} GB in {cache}, where only "
             f"{free / 1e9:.1f} GB are free; set HF_HOME to a folder with more room"
         )
     size = f"{sum(footer.num_rows for footer in footers):,} images, {num_bytes / 1e9:.1f} GB"
     print(f"converting {files[0].parent} once ({size}), kept in {cache}", flush=True)
 
 
-def _unpacked_bytes(footer: "FileMetaData", columns: set[str], path: Path) -> int:
-    """What columns of a file take when they are not compressed."""
-    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-    chunks = (group.column(i) for group in groups for i in range(group.num_columns))
-    try:
-        return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
-    except UnicodeDecodeError as error:  # chunks name their column anew, and nobody has looked at that before
-        raise ValueError(f"{path} cannot be read as a Parquet file ({_first_line(error)})") from error
+def _unpacked_bytes(footer: "FileMetaData") -> int:
+    """What all columns of a file take when they are not compressed, most of which are images.
+
+    Not those of the images alone: asked for one column of a damaged file, pyarrow may end the process.
+    """
+    return sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
 
 
 @contextmanager
@@ -378,12 +375,32 @@ def _bars_only_on_terminals() -> Iterator[None]:
         enable_progress_bars()
 
 
+def _entries(cell: Any) -> list[Any]:
+    """The entries of a list, or what is none as its only entry."""
+    import pyarrow as pa
+
+    if not isinstance(cell, pa.ListScalar | pa.LargeListScalar):
+        return [cell]
+    return [] if cell.values is None else list(cell.values)
+
+
 def _encoded(cell: Any, what: str, missing: type[Exception]) -> bytes:
     """Take the bytes of an image out of its cell."""
-    encoded, path = (cell["bytes"], cell.get("path")) if isinstance(cell, dict) else (cell, None)
-    if encoded is None:
-        raise missing(f"{what} is not in the Parquet file" + (f", only its path {path}" if path else ""))
-    return encoded
+    import pyarrow as pa
+
+    encoded, path = cell, None
+    if isinstance(cell, pa.StructScalar):
+        encoded, path = (cell["bytes"], cell.get("path")) if cell.is_valid else (None, None)
+    if encoded is None or not encoded.is_valid:
+        raise missing(f"{what} is not in the Parquet file" + _in_its_place(path))
+    return encoded.as_py()
+
+
+def _in_its_place(path: Any) -> str:
+    """What a cell without an image has, in words; a path need not be text, whatever its type says."""
+    if path is None or not path.is_valid:
+        return ""
+    return f", only its path {one_line(path.as_buffer().to_pybytes().decode(errors='replace'))}"
 
 
 def _first_line(error: BaseException) -> str:

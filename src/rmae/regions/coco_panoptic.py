@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rmae.files import FileToDecode
 from rmae.quoting import kind_and_message
 from rmae.regions.segment_table import SegmentTable, read_segments
 from rmae.regions.source import NO_REGION
@@ -121,7 +122,7 @@ def read_segment_ids(path: Path, height: int, width: int) -> np.ndarray:
 
     try:
         # Pillow warns of sizes that are refused below.
-        with warnings.catch_warnings(), path.open("rb") as file:
+        with warnings.catch_warnings(), FileToDecode(path) as file:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=("PNG",)) as image:
                 mode, size = image.mode, image.size

@@ -244,6 +244,10 @@ def spoil_name(content: dict[str, Any]) -> None:
     content["categories"][0] = {"id": 1}
 
 
+def spoil_category_id(content: dict[str, Any]) -> None:
+    content["categories"][0]["id"] = 2**63
+
+
 @pytest.mark.parametrize(
     ("part", "change", "sentence"),
     [
@@ -254,7 +258,12 @@ def spoil_name(content: dict[str, Any]) -> None:
             "has a segment without a category_id; its categories",
         ),
         ("val2017", lambda content: content.pop("categories"), "has no list of categories; it must name those of"),
-        ("val2017", spoil_name, r"has a category without an id of its own and a name: \{'id': 1\}"),
+        ("val2017", spoil_name, r"has a category without an id of its own \(.*\) and a name: \{'id': 1\}"),
+        (
+            "val2017",
+            spoil_category_id,
+            r"has a category without an id of its own \(from 0 to 2147483647\) .*'id': 9223372036854775808",
+        ),
         (
             "train2017",
             lambda content: content["annotations"].pop(0),

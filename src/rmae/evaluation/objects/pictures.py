@@ -10,6 +10,7 @@ import numpy as np
 from rmae.data.image_set import ImageSet
 from rmae.data.images import UnreadableImage
 from rmae.evaluation.objects.annotations import Category, ObjectTable, read_objects
+from rmae.quoting import one_line
 
 Layout = Literal["coco", "lvis"]
 """Whose names the files carry."""
@@ -91,7 +92,7 @@ def check_pictures(part: Part, *, all_needed: bool) -> None:
     if missing and (all_needed or len(missing) == len(names)):
         raise ValueError(
             f"{len(missing)} of the {len(names)} pictures that {part.objects.file} lists are missing in {root}, the "
-            f"first is {missing[0]}; bring them there, or leave them out of the file"
+            f"first is {one_line(missing[0], longest=100)}; bring them there, or leave them out of the file"
         )
 
 

@@ -72,10 +72,12 @@ def read_categories(path: Path) -> dict[int, str]:
     names: dict[int, str] = {}
     for entry in entries if isinstance(entries, list) else ():
         match entry:
-            case {"id": int(id_), "name": str(name)} if id_ not in names:
+            case {"id": int(id_), "name": str(name)} if 0 <= id_ < 2**31 and id_ not in names:
                 names[id_] = name
             case _:
-                raise ValueError(f"{path} has a category without an id of its own and a name: {quoted(entry)}")
+                raise ValueError(
+                    f"{path} has a category without an id of its own (from 0 to 2147483647) and a name: {quoted(entry)}"
+                )
     if not names:
         raise ValueError(f"{path} has no list of categories; it must name those of its segments")
     return dict(sorted(names.items()))

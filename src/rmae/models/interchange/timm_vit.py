@@ -30,7 +30,7 @@ _ARCHITECTURES = {
 }
 """timm's name by width, depth and heads. All sizes are given beside it, so that any of them would do."""
 
-_MOST_BLOCKS = 1000
+_MOST_BLOCKS = 200
 """Depth of a network beyond which it is not tried to build it."""
 
 _USUAL_CHANNELS = 3
