@@ -140,14 +140,13 @@ def test_a_parquet_file_with_a_false_number_of_rows_is_refused(tmp_path: Path):
         ParquetImages([tmp_path / "a.parquet"], cache_dir=tmp_path / "cache")
 
 
-def test_a_parquet_file_whose_chunks_name_no_column_in_utf_8_is_refused(tmp_path: Path):
+def test_what_chunks_of_a_parquet_file_call_their_column_does_not_matter(tmp_path: Path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"image": [b"0"]}), path)
     before, name, after = path.read_bytes().rpartition(b"image")  # the last one is a chunk's; the schema is before it
     path.write_bytes(before + name.replace(b"m", b"\x80") + after)
     assert pq.read_schema(path).names == ["image"]
-    with pytest.raises(ValueError, match=r"^/.*/a\.parquet cannot be read as a Parquet file \('utf-8' codec can't "):
-        ParquetImages([path], cache_dir=tmp_path / "cache")
+    assert ParquetImages([path], cache_dir=tmp_path / "cache").open("a/000000000").read() == b"0"
 
 
 # Programs
@@ -264,7 +263,7 @@ def test_a_configuration_that_asks_for_any_amount_of_memory_is_refused_at_once(t
         ("depth", 10**9),
     ):
         settings.write_text(json.dumps({**saved, "model": {**saved["model"], knob: value}}))
-        with pytest.raises(ValueError, match=r"this model needs|at most 1,000"):
+        with pytest.raises(ValueError, match=r"this model needs|at most 200"):
             rmae.load(tmp_path / "model")
     assert time.process_time() - started < 20
 
@@ -273,7 +272,17 @@ def test_a_configuration_that_asks_for_any_amount_of_memory_is_refused_at_once(t
 
 
 @pytest.mark.parametrize(
-    "name", ["../../a.png", "/etc/passwd", "a/../../b.png", "a\0.png", "x" * 300, "a/" * 2000 + "a", "\ud800.png"]
+    "name",
+    [
+        "../../a.png",
+        "/etc/passwd",
+        "a/../../b.png",
+        "a\0.png",
+        "x" * 300,
+        "a/" * 2000 + "a",
+        "\ud800.png",
+        "\x1b[2J.png",
+    ],
 )
 def test_annotations_name_no_file_outside_of_their_folder(name: str, tmp_path: Path):
     image = {"id": 1, "file_name": name, "height": 4, "width": 6}
@@ -282,7 +291,9 @@ def test_annotations_name_no_file_outside_of_their_folder(name: str, tmp_path: P
     panoptic = {"images": [image | {"file_name": "a.png"}], "annotations": [annotation]}
     (tmp_path / "i.json").write_text(json.dumps(instances))
     (tmp_path / "p.json").write_text(json.dumps(panoptic))
-    sentence = "(leads out of the folder; give paths inside of it|; correct it)"
+    sentence = (
+        "(leads out of the folder; give paths inside of it|; correct it|holds control characters; rename the file)"
+    )
     with pytest.raises(ValueError, match=rf"i\.json is not an annotation file in COCO's form: .*name .*{sentence}"):
         CocoInstances(annotations=(str(tmp_path / "i.json"),))(IMAGE, "a.png")
     with pytest.raises(ValueError, match=rf"p\.json is not an annotation file in COCO's form: .*name .*{sentence}"):

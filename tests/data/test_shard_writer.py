@@ -191,16 +191,16 @@ def test_what_is_no_tar_is_written_anew(left: bytes, tmp_path: Path):
     assert write(tmp_path / "a") == expected
 
 
-@pytest.mark.parametrize("height", [2**31, 2**70])
-def test_an_image_that_no_image_is_as_large_as_is_written_again(height: int, tmp_path: Path):
+@pytest.mark.parametrize("wrong", [{"height": 2**31}, {"height": 2**70}, {"name": "\ud800"}], ids=str)
+def test_an_image_that_no_image_can_be_is_written_again(wrong: dict[str, Any], tmp_path: Path):
     """Its checksum is right: whoever wrote it meant it."""
     expected = write(tmp_path / "whole")
-    large = IMAGES[0]
-    partial = write_partly(tmp_path / "a", [large])
+    image = IMAGES[0]
+    partial = write_partly(tmp_path / "a", [image])
     content = partial.read_bytes()
-    facts = {"name": large.name, "height": height, "width": large.width, "num_maps": large.num_maps}
+    facts = {"name": image.name, "height": image.height, "width": image.width, "num_maps": image.num_maps} | wrong
     partial.write_bytes(content[: content.index(b"000000000.json")])
-    checked = json.dumps({**facts, "crc32": _checksum(large.image, large.regions or b"", facts)}).encode()
+    checked = json.dumps({**facts, "crc32": _checksum(image.image, image.regions or b"", facts)}).encode()
     member = tarfile.TarInfo("000000000.json")
     member.size = len(checked)
     with partial.open("ab") as file:

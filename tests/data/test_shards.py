@@ -153,6 +153,14 @@ def test_a_shard_that_is_not_whole_is_named(damage: str, pack: Pack):
         pass
 
 
+@pytest.mark.parametrize("names", [("000001", "000000"), ("000000", "000000")])
+def test_an_index_whose_names_cannot_be_found_is_refused(names: tuple[str, ...], pack: Pack):
+    shards = Shards(pack(2, 2))
+    shards.index._replace(names=names).write(shards.folder / INDEX)
+    with pytest.raises(ValueError, match=r"damaged \(its names are not sorted, each once\); pack anew$"):
+        Shards(shards.folder)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

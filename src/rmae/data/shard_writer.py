@@ -185,6 +185,7 @@ class ShardWriter:
         regions_at, regions_size = (image.offset, 0) if regions is None else (regions.offset_data, regions.size)
         sizes = (image.offset_data, image.size, regions_at, regions_size)
         place = Place(self._shard, *sizes, facts["num_maps"], facts["height"], facts["width"])
+        facts["name"].encode("utf-8", "surrogateescape")  # an index must be able to hold it
         self._remember(facts["name"], place)
 
     def _content(self, member: tarfile.TarInfo) -> bytes:

@@ -9,6 +9,7 @@ import io
 import os
 import resource
 from bisect import bisect_left
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,6 +57,8 @@ class Shards:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.index = ShardIndex.read(folder / INDEX)
+        if any(name >= after for name, after in pairwise(self.index.names)):
+            raise ValueError(f"{folder / INDEX} is damaged (its names are not sorted, each once); pack anew")
         self._files: dict[int, int] = {}  # descriptors by number of the shard, the one opened first standing first
 
     @property

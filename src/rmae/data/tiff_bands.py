@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
+from rmae.quoting import one_line
+
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
@@ -176,7 +178,9 @@ def _check_parts(page: "TiffPage") -> None:
     if page.compression not in _COMPRESSIONS:
         name = getattr(page.compression, "name", page.compression)
         known = ", ".join(list(dict.fromkeys(_COMPRESSIONS.values()))[1:])
-        raise UnreadableBands(f"it is compressed with {name}; bands are read from TIFF uncompressed or with {known}")
+        raise UnreadableBands(
+            f"it is compressed with {one_line(name)}; bands are read from TIFF uncompressed or with {known}"
+        )
     if page.is_tiled and page.tilewidth * page.tilelength * page.tiledepth > _MAX_TILE_PIXELS:
         raise UnreadableBands(
             f"its tiles have {page.tilewidth} x {page.tilelength} pixels, more than the {_MAX_TILE_PIXELS:,} allowed"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -143,7 +144,7 @@ def check_inside(name: str) -> str:
     """Return the path of a file, which stands below a folder that somebody else chose.
 
     Raises:
-        ValueError: It leads out of any folder, or no file can have it.
+        ValueError: It leads out of any folder, no file can have it, or it holds control characters.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
@@ -154,6 +155,8 @@ def check_inside(name: str) -> str:
         possible = False
     if not possible or "\0" in name:
         raise ValueError(f"no file can have the name {quoted(name)}; correct it")
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
+        raise ValueError(f"the file name {quoted(name)} holds control characters; rename the file")
     return name
 
 
