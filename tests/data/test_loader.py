@@ -1,3 +1,4 @@
+import gc
 import multiprocessing
 import os
 import random
@@ -9,6 +10,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import Dataset
 
 from rmae.config import DataConfig, ModelConfig
 from rmae.data.image_set import ImageSet
@@ -85,6 +87,28 @@ def test_global_generators_are_not_touched(samples: PretrainSamples, num_workers
     before = state()
     batches(samples, ORDER, num_workers)
     assert state() == before
+
+
+class FrozenObjects(Dataset[int]):
+    """How many objects the garbage collector leaves alone."""
+
+    def __getitem__(self, key: SampleKey) -> int:
+        return gc.get_freeze_count()
+
+
+@pytest.mark.parametrize("frozen_before", [False, True])
+def test_processes_share_what_was_there_before(frozen_before: bool):
+    """A full collection would write to each object, and so copy it."""
+    before = len(gc.get_objects())
+    try:
+        if frozen_before:
+            gc.freeze()
+        with open_batches(FrozenObjects(), ORDER, collate=max, num_workers=2, pin_memory=False) as batches:
+            assert 0.9 * before < gc.get_freeze_count()
+            assert all(0.9 * before < frozen for frozen in batches)
+        assert (gc.get_freeze_count() > 0) == frozen_before
+    finally:
+        gc.unfreeze()
 
 
 def test_to_device_hands_batches_on_in_order(samples: PretrainSamples):

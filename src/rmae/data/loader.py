@@ -1,10 +1,11 @@
 """Batches from worker processes, and their way to the device."""
 
+import gc
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
@@ -74,16 +75,19 @@ def open_batches(
         prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
-    with _child_handler_kept():
-        batches = iter(loader)
-    try:
-        yield _received(batches)
-    finally:
-        if isinstance(batches, _MultiProcessingDataLoaderIter):
-            may_end.value = True
-            for worker in batches._workers:
-                worker.terminate()
-            batches._shutdown_workers()
+    with ExitStack() as stack:
+        if num_workers:
+            stack.enter_context(_objects_left_alone())
+        with _child_handler_kept():
+            batches = iter(loader)
+        try:
+            yield _received(batches)
+        finally:
+            if isinstance(batches, _MultiProcessingDataLoaderIter):
+                may_end.value = True
+                for worker in batches._workers:
+                    worker.terminate()
+                batches._shutdown_workers()
 
 
 def _received(batches: Iterator[B]) -> Iterator[B]:
@@ -99,6 +103,22 @@ def _received(batches: Iterator[B]) -> Iterator[B]:
                 "--num-workers or --batch-size, then go on with --resume"
             ) from error
         raise
+
+
+@contextmanager
+def _objects_left_alone() -> Iterator[None]:
+    """Keep the garbage collector off what there is already, in this process and in those that are forked meanwhile.
+
+    They share its memory until one of them writes there, and a full collection writes to every object: sooner or later
+    each process would have a copy of all imported libraries.
+    """
+    is_first = gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if is_first:
+            gc.unfreeze()
 
 
 @contextmanager
