@@ -33,7 +33,7 @@ def build_encoder(
         mlp_ratio: Hidden width of an MLP over D.
 
     Returns:
-        The encoder, with timm's initialisation; its `pos_embed` is frozen.
+        The encoder, whose weights are still to be loaded or initialised; its `pos_embed` is frozen.
     """
     encoder = VisionTransformer(
         img_size=img_size,
@@ -49,7 +49,7 @@ def build_encoder(
         no_embed_class=False,
         norm_layer=layer_norm,  # pyright: ignore[reportArgumentType]  # timm types it as a class
         mlp_layer=LeanMlp,
-        weight_init="",
+        weight_init="skip",
     )
     positions = sincos_positions(embed_dim, grid_shape(img_size, patch_size))
     assert encoder.pos_embed is not None
