@@ -125,13 +125,13 @@ class TestOpen:
         assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.arrow")) < 10_000
 
     def test_a_row_without_image_is_a_missing_file(self, tmp_path: Path, open_images: Open):
-        rows = [None, {"bytes": None, "path": "a.jpg"}, {"bytes": None, "path": None}, {"bytes": b"1", "path": "b.jpg"}]
-        images = open_images(write(tmp_path / "a.parquet", image=rows))
-        assert len(images.names) == 4
-        for row, hint in enumerate(["", r", only its path a\.jpg", ""]):
+        rows = [None, {"bytes": None, "path": "a.jpg"}, {"bytes": None, "path": None}, {"bytes": None, "path": ""}]
+        images = open_images(write(tmp_path / "a.parquet", image=[*rows, {"bytes": b"1", "path": "b.jpg"}]))
+        assert len(images.names) == 5
+        for row, hint in enumerate(["", r", only its path a\.jpg", "", ""]):
             with pytest.raises(FileNotFoundError, match=f"the image {images.names[row]} is not in .*file{hint}$"):
                 images.open(images.names[row])
-        assert images.open(images.names[3]).read() == b"1"
+        assert images.open(images.names[4]).read() == b"1"
 
     def test_a_path_need_not_be_text(self, tmp_path: Path, open_images: Open):
         paths = pa.array([b"\xf9.jpg", b"\xf9.jpg"]).view(pa.string())

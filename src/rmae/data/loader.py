@@ -113,6 +113,7 @@ def _objects_left_alone() -> Iterator[None]:
     each process would have a copy of all imported libraries.
     """
     is_first = gc.get_freeze_count() == 0
+    gc.collect()  # garbage would be left alone, too, with whatever it holds on a GPU
     gc.freeze()
     try:
         yield

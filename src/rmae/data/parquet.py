@@ -398,9 +398,8 @@ def _encoded(cell: Any, what: str, missing: type[Exception]) -> bytes:
 
 def _in_its_place(path: Any) -> str:
     """What a cell without an image has, in words; a path need not be text, whatever its type says."""
-    if path is None or not path.is_valid:
-        return ""
-    return f", only its path {one_line(path.as_buffer().to_pybytes().decode(errors='replace'))}"
+    encoded = path.as_buffer().to_pybytes() if path is not None and path.is_valid else b""
+    return f", only its path {one_line(encoded.decode(errors='replace'))}" if encoded else ""
 
 
 def _first_line(error: BaseException) -> str:
