@@ -24,7 +24,7 @@ class FileToDecode(BufferedReader):
         OSError: It cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(FileIO(path))
         self._num_bytes = os.fstat(self.fileno()).st_size
 
