@@ -45,7 +45,7 @@ class ImageSet(NamedTuple):
     def open(self, name: str, *, channels: int, max_pixels: int) -> Iterator[StoredImage]:
         """Open an image, to be decoded while this is entered; arguments and errors are those of `open_image`."""
         try:
-            # Paths intern their parts: in an hour Python's table of interned strings would grow by 15 MB, in each worker.
+            # A path interns its parts: within an hour the table of interned strings would grow, in each worker.
             file = FileToDecode(os.path.join(self.root, name)) if self.container is None else self.container.open(name)
         except FileNotFoundError as error:
             raise UnreadableImage("the file is missing" if self.container is None else str(error)) from None
