@@ -64,13 +64,13 @@ def test_a_violation_is_not_forgotten(tmp_path: Path):
         Record(tmp_path / "a.json", "kills", seed=0, stop_after=1)
 
 
-def looks(growth_mb: float, files: int) -> list[dict[str, Any]]:
+def looks(growth_mb: float, files: int, step_mb: float = 0) -> list[dict[str, Any]]:
     """A minute of looks at a parent that grows."""
     return [
         {
             "minute": i / 60,
             "update": i,
-            "megabytes": {"parent": 200 + growth_mb * i / 60},
+            "megabytes": {"parent": 200 + growth_mb * i / 60 + step_mb * (i > 30)},
             "open_files": {"parent": 10 + files * i // 60},
         }
         for i in range(60)
@@ -82,8 +82,13 @@ def test_memory_that_grows_is_found():
     from soak import check_flat
 
     assert check_flat(looks(2, 0), 1)["updates"] == 59
-    with pytest.raises(Violation, match=r"parent grew by 3\d\.\d megabytes in 1 minutes"):
-        check_flat(looks(60, 0), 1)
+    for growth, step in ((60, 0), (10, 0), (10, 10)):
+        with pytest.raises(Violation, match=r"parent grew by \d+\.\d MB in 1 minutes"):
+            check_flat(looks(growth, 0, step), 1)
+    found = check_flat(looks(0, 0, 10), 1)["growth"]["parent, megabytes"]
+    assert found == {"first_third": 200, "last_third": 210, "largest_step": 10}
+    with pytest.raises(Violation, match=r"parent grew by 20\.0 MB at once"):
+        check_flat(looks(0, 0, 20), 1)
     with pytest.raises(Violation, match=r"parent grew by \d+\.\d open files in 1 minutes"):
         check_flat(looks(0, 20), 1)
 
