@@ -5,6 +5,7 @@ import pickle
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -225,16 +226,21 @@ def test_reading_needs_no_locks(path: Path):
 
 
 def test_readers_go_on_with_the_old_store_while_it_is_added_to(path: Path, tmp_path: Path):
-    store, last = RegionStore(path), tmp_path / "last"
+    store, first, last = RegionStore(path), tmp_path / "first", tmp_path / "last"
     store.names()
 
     def read_until_last() -> bool:
         held = RegionStore(path)
+        assert holds(held, MAPS)
+        first.touch()
         while not last.exists():
             assert holds(held, MAPS)
         return holds(held, MAPS)
 
     reader = fork(read_until_last)
+    while not first.exists():
+        assert reader.is_alive()
+        time.sleep(0.01)
     more = {f"new {i}.png": label_maps(i) for i in range(100)}
     for name, maps in more.items():
         write(path, {name: maps})
