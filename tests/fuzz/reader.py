@@ -27,7 +27,7 @@ class Reader(NamedTuple):
     """How its files are damaged."""
     clear: tuple[type[Exception], ...] = (ValueError,)
     """The errors that it documents."""
-    library_prints: bool = False
+    prints_itself: bool = False
     """Whether a library that it uses prints to standard error itself, whatever is asked of it."""
     named: str = ""
     """What each of its sentences must name: the file, or a part of its path; nothing where its callers do."""

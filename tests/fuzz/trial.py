@@ -157,7 +157,7 @@ def _work(reader: Reader, samples: Sequence[Files], numbers: range, seed: int, f
         for number in numbers:
             _lay_out(damaged_input(reader, samples, number, seed=seed))
             word, fault = _try(reader)
-            if os.fstat(printed).st_size and not reader.library_prints:
+            if os.fstat(printed).st_size and not reader.prints_itself:
                 fault = fault or f"printed {(folder / 'printed').read_text(errors='replace')[:200]!r}"
             os.ftruncate(printed, 0)
             lines.write(f"{word}\t{_plain(fault)}\n" if fault else f"{word}\n")

@@ -15,6 +15,7 @@ import numpy as np
 from rmae.config import DataConfig
 from rmae.data.images import check_max_pixels
 from rmae.data.label_map_images import read_label_map
+from rmae.data.parquet_cells import Column, encoded_image, entries_of
 from rmae.files import parse_json
 from rmae.quoting import one_line
 from rmae.regions.label_runs import LabelRuns
@@ -129,8 +130,8 @@ class ParquetImages:
             raise ValueError(f"{_in_words(files)} hold {table.num_rows} rows, but say that they hold {sum(counts)}")
         starts = accumulate(counts, initial=0)  # of each file its first row in the table
         self._rows = {path.stem: span for path, *span in zip(files, starts, counts, strict=False)}
-        self._images = _Column(table.column(image_column))
-        self._regions = None if regions_column is None else _Column(table.column(regions_column))
+        self._images = Column(table.column(image_column))
+        self._regions = None if regions_column is None else Column(table.column(regions_column))
         self.names = tuple(f"{stem}/{i:0{_DIGITS}d}" for stem, (_, rows) in self._rows.items() for i in range(rows))
 
     def __reduce__(self) -> "tuple[Callable[[], ParquetImages], tuple[()]]":
@@ -147,7 +148,7 @@ class ParquetImages:
         Raises:
             FileNotFoundError: There is no such image: its file or row does not exist, or the row holds none.
         """
-        return io.BytesIO(_encoded(self._images[self._row(name)], f"the image {name}", FileNotFoundError))
+        return io.BytesIO(encoded_image(self._images[self._row(name)], f"the image {name}", FileNotFoundError))
 
     def regions(self, name: str) -> LabelRuns:
         """Read the regions of an image from its label maps.
@@ -161,7 +162,7 @@ class ParquetImages:
             raise ValueError(f"{name} comes without regions: no column of label maps was named")
         cell = self._regions[self._row(name)]
         what = f"the label map of {name}"
-        encoded_maps = [_encoded(map_, what, ValueError) for map_ in _entries(cell) or [None]]
+        encoded_maps = [encoded_image(map_, what, ValueError) for map_ in entries_of(cell) or [None]]
         label_maps = [read_label_map(encoded, what, self._max_pixels) for encoded in encoded_maps]
         sizes = sorted({label_map.shape for label_map in label_maps})
         if len(sizes) > 1:
@@ -175,19 +176,6 @@ class ParquetImages:
         if digits.isdecimal() and len(digits) == _DIGITS and int(digits) < num_rows:
             return first_row + int(digits)
         raise FileNotFoundError(f"there is no image {name} in the Parquet files")
-
-
-class _Column:
-    """A column's cells by their row, as pyarrow has them; nothing is read but the cell."""
-
-    def __init__(self, chunks: "pa.ChunkedArray") -> None:
-        self._chunks = chunks
-        self._ends = np.cumsum([len(chunk) for chunk in chunks.iterchunks()])
-
-    def __getitem__(self, row: int) -> "pa.Scalar":
-        place = int(np.searchsorted(self._ends, row, side="right"))
-        chunk = self._chunks.chunk(place)
-        return chunk[row - int(self._ends[place]) + len(chunk)]
 
 
 def _place_in_order(path: Path) -> str:
@@ -373,33 +361,6 @@ def _bars_only_on_terminals() -> Iterator[None]:
         yield
     finally:
         enable_progress_bars()
-
-
-def _entries(cell: Any) -> list[Any]:
-    """The entries of a list, or what is none as its only entry."""
-    import pyarrow as pa
-
-    if not isinstance(cell, pa.ListScalar | pa.LargeListScalar):
-        return [cell]
-    return [] if cell.values is None else list(cell.values)
-
-
-def _encoded(cell: Any, what: str, missing: type[Exception]) -> bytes:
-    """Take the bytes of an image out of its cell."""
-    import pyarrow as pa
-
-    encoded, path = cell, None
-    if isinstance(cell, pa.StructScalar):
-        encoded, path = (cell["bytes"], cell.get("path")) if cell.is_valid else (None, None)
-    if encoded is None or not encoded.is_valid:
-        raise missing(f"{what} is not in the Parquet file" + _in_its_place(path))
-    return encoded.as_py()
-
-
-def _in_its_place(path: Any) -> str:
-    """What a cell without an image has, in words; a path need not be text, whatever its type says."""
-    encoded = path.as_buffer().to_pybytes() if path is not None and path.is_valid else b""
-    return f", only its path {one_line(encoded.decode(errors='replace'))}" if encoded else ""
 
 
 def _first_line(error: BaseException) -> str:

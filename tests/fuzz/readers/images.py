@@ -119,7 +119,7 @@ READERS = (
     _reader("JPEG", _JPEG, read=_read_reduced),
     _reader("PNG", _PNG, damage_png),
     _reader("WebP", _WEBP),
-    _reader("TIFF", _TIFF)._replace(library_prints=True),  # libtiff
+    _reader("TIFF", _TIFF)._replace(prints_itself=True),  # libtiff
     _reader("GIF", _making("GIF", ("RGB", "L", "P"))),
     _reader("BMP", _making("BMP", ("RGB", "L", "P", "1"))),
     _reader("TIFF of many bands", _make_bands, read=_read_bands),

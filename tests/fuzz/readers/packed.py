@@ -173,6 +173,6 @@ READERS: Sequence[Reader] = (
         _read_parquet,
         damaging("a.parquet", by=damage_footer),
         clear=(ValueError, FileNotFoundError, UnreadableImage),
-        library_prints=True,  # the log of datasets
+        prints_itself=True,  # the log of datasets
     ),
 )

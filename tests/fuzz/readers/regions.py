@@ -166,6 +166,6 @@ READERS = (
         lambda folder: _make_label_images(folder)[5:],
         _read_label_image,
         damaging("a.tiff", by=damage_bytes),
-        library_prints=True,  # libtiff
+        prints_itself=True,  # libtiff
     ),
 )
