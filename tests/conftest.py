@@ -1,5 +1,6 @@
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,10 @@ from rmae.config import DataConfig, ModelConfig, OptimizerConfig, PretrainConfig
 
 # Tests run side by side, one on each core; threads of one would wait for those of another at every operation.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Of a shell that started the tests in the background, they and all that they start inherit that SIGINT is ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
