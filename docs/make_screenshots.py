@@ -9,10 +9,10 @@ is another model.
 
 import argparse
 import io
-import shutil
 from pathlib import Path
 
 import numpy as np
+from pictures import open_browser, save_picture
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from scipy.ndimage import distance_transform_edt
@@ -23,7 +23,7 @@ from rmae.evaluation.objects.pictures import read_part
 
 ASSETS = Path(__file__).parent / "assets"
 SEEN = 1160, 760
-LARGEST = 390_000  # bytes of a picture; with a palette it has a third of them
+LARGEST = 390_000  # bytes of a picture
 
 
 def main() -> None:
@@ -35,9 +35,7 @@ def main() -> None:
     chosen = parser.parse_args()
     scene = good_scene(chosen.run, chosen.scenes)
     with start_app(chosen.run, against=chosen.against, port=0) as app, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = open_browser(playwright)
         show_masks(browser, app, *scene)
         show_photograph(browser, app)
         show_comparison(browser, app, *scene)
@@ -158,11 +156,7 @@ def save(page: Page, name: str) -> None:
     page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_timeout(200)
     seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    path = ASSETS / name
-    seen.save(path, optimize=True)
-    if path.stat().st_size > LARGEST:
-        seen.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{name}: {path.stat().st_size / 1000:.0f} kB")
+    save_picture(seen, ASSETS / name, largest=LARGEST)
 
 
 if __name__ == "__main__":

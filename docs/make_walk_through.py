@@ -9,11 +9,11 @@ path, and Debian's chromium installed.
 import argparse
 import io
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
+from pictures import open_browser, save_picture
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -41,9 +41,7 @@ def main() -> None:
             pictures = sheet.convert("RGB").crop((0, round(COUNTS * sheet.height), *sheet.size))
         save(pictures, f"regions_{name}.png")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = open_browser(playwright)
         run = work / "runs" / "pictures"
         photograph(browser, run / "report.html", "main > section >> nth=0", "curves.png")
         photograph(browser, run / "report.html", "article.card >> nth=0", "completed.png")
@@ -80,11 +78,7 @@ def save(picture: Image.Image, name: str) -> None:
     """Write a picture, no wider than the window, and with a palette where it would be large."""
     if picture.width > WIDTH:
         picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
-    path = ASSETS / name
-    picture.save(path, optimize=True)
-    if path.stat().st_size > LARGEST:
-        picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{name}: {path.stat().st_size / 1000:.0f} kB")
+    save_picture(picture, ASSETS / name, largest=LARGEST)
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ class ModelConfig:
         for name in _POSITIVE_MODEL_FIELDS:
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; it must be at least 1")
-            most = _MOST_BLOCKS if name.endswith("depth") else _MOST
+            most = MOST_BLOCKS if name.endswith("depth") else _MOST
             require(value is None or value <= most, f"{name} is {value}; it must be at most {most:,}")
         allowed = f"above 0, and at most {_MOST_MLP_RATIO:,}"
         require(0 < self.mlp_ratio <= _MOST_MLP_RATIO, f"mlp_ratio is {self.mlp_ratio}; it must be {allowed}")
@@ -219,7 +219,7 @@ class ModelConfig:
         )
 
 
-_MOST_BLOCKS, _MOST_MLP_RATIO, _MOST, _LARGEST_SIDE = 200, 1000, 4_000_000, 100_000
+MOST_BLOCKS, _MOST_MLP_RATIO, _MOST, _LARGEST_SIDE = 200, 1000, 4_000_000, 100_000
 """Far beyond what anybody trains, so that nobody waits for a network that a damaged file describes."""
 
 _REGION_FIELDS = (

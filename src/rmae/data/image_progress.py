@@ -5,9 +5,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from rmae.live_bar import LiveBar
 from rmae.quoting import one_line
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -27,22 +25,11 @@ class ImageProgress:
         self._doing = doing
         self._num_images, self._done, self._done_before = num_images, done, done
         self._started = self._last_line = time.monotonic()
-        self._console = Console()
-        self._bar = Progress(
-            TextColumn(doing),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=num_images, completed=done, figures="")
+        self._bar = LiveBar(num_images, done=done, doing=doing, width=24)
 
     def __enter__(self) -> Self:
         if self._done:
-            self._print(f"{self._done:,} of {self._num_images:,} images are done already")
+            self._bar.print(f"{self._done:,} of {self._num_images:,} images are done already")
         self._bar.start()
         return self
 
@@ -50,22 +37,25 @@ class ImageProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._bar.stop()
-        self._print(self.summary())
+        self._bar.print(self.summary())
 
     def advance(self) -> None:
         """Count one image."""
         self._done += 1
-        self._bar.update(self._task, completed=self._done, figures=f"{self._rate():,.1f} images/s")
+        self._bar.advance()
+        self._bar.show(f"{self._rate():,.1f} images/s")
         now = time.monotonic()
-        if not self._console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
+        if not self._bar.is_live and now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             left = timedelta(seconds=round((self._num_images - self._done) / self._rate()))
-            self._print(f"{self._doing} {self._done:,}/{self._num_images:,}  {self._rate():,.1f} images/s  {left} left")
+            self._bar.print(
+                f"{self._doing} {self._done:,}/{self._num_images:,}  {self._rate():,.1f} images/s  {left} left"
+            )
 
     def skip(self, name: str, reason: str) -> None:
         """Say that an image cannot be used."""
         self.num_skipped += 1
-        self._print(f"skipped {one_line(name)}: {one_line(reason)}")
+        self._bar.print(f"skipped {one_line(name)}: {one_line(reason)}")
 
     def summary(self) -> str:
         """How far it is, in words."""
@@ -77,8 +67,3 @@ class ImageProgress:
     def _rate(self) -> float:
         """Images a second since the start of this process."""
         return (self._done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
-
-    def _print(self, text: str) -> None:
-        # Names of files may hold what an output does not.
-        text = text.encode(self._console.encoding, "backslashreplace").decode(self._console.encoding)
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -4,9 +4,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from rmae.live_bar import LiveBar
 from rmae.training.metrics import Metrics
 
 
@@ -23,17 +21,8 @@ class ProgressLine:
     def __init__(self, num_updates: int, update: int, batch_size: int, *, shown: bool) -> None:
         self._num_updates = num_updates
         self._batch_size = batch_size
-        self._console = Console(quiet=not shown)
-        self._bar = Progress(
-            MofNCompleteColumn(),
-            BarColumn(bar_width=12),  # the figures need the room: a terminal may be 80 columns wide
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self._console,
-            disable=not (shown and self._console.is_terminal),
-        )
-        self._task = self._bar.add_task("", total=num_updates, completed=update, figures="")
+        # A narrow bar: the figures need the room, a terminal may be 80 columns wide.
+        self._bar = LiveBar(num_updates, done=update, width=12, shown=shown)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -46,16 +35,16 @@ class ProgressLine:
 
     def print(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._bar.print(text)
 
     def advance(self) -> None:
         """Count one update."""
-        self._bar.advance(self._task)
+        self._bar.advance()
 
     def show(self, metrics: Metrics) -> None:
         """Show one log step."""
-        self._bar.update(self._task, figures=_figures(metrics))
-        if not self._console.is_terminal:
+        self._bar.show(_figures(metrics))
+        if not self._bar.is_live:
             seconds = round((self._num_updates - metrics.update) * self._batch_size / metrics.images_per_s)
             width = len(str(self._num_updates))
             left = timedelta(seconds=seconds)

@@ -14,6 +14,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from rmae.config import ModelConfig
+from rmae.config.model import MOST_BLOCKS
 from rmae.config_json import config_from_json
 from rmae.models.assembly import SavedModel
 from rmae.models.interchange.settings import known_statistics, read_statistics
@@ -29,9 +30,6 @@ _ARCHITECTURES = {
     (1280, 32, 16): "vit_huge_patch14_224",
 }
 """timm's name by width, depth and heads. All sizes are given beside it, so that any of them would do."""
-
-_MOST_BLOCKS = 200
-"""Depth of a network beyond which it is not tried to build it."""
 
 _USUAL_CHANNELS = 3
 _CROP_SHARE = 0.875
@@ -153,8 +151,8 @@ def plan_network(config: Mapping[str, Any], where: str) -> nn.Module:
     if not isinstance(arguments, dict) or arguments.keys() - signature(VisionTransformer).parameters.keys():
         raise ValueError(f"{where}: model_args are not those of timm's VisionTransformer")
     depth = arguments.get("depth", 1)
-    if not isinstance(depth, int) or not 0 <= depth <= _MOST_BLOCKS:
-        raise ValueError(f"{where}: depth is {quoted(depth)}; it must lie between 0 and {_MOST_BLOCKS:,}")
+    if not isinstance(depth, int) or not 0 <= depth <= MOST_BLOCKS:
+        raise ValueError(f"{where}: depth is {quoted(depth)}; it must lie between 0 and {MOST_BLOCKS:,}")
     build: Callable[..., nn.Module] = timm.create_model
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"), warnings.catch_warnings():
