@@ -65,11 +65,25 @@ def files(path: Path) -> list[str]:
 def test_share_is_what_the_environment_says(
     environment: dict[str, str], share: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
+    set_environment(monkeypatch, environment)
+    assert Share.of_environment() == share
+
+
+@pytest.mark.parametrize(
+    ("rank", "num_ranks"), [("2", "2"), ("-1", "2"), ("0", "0"), ("", "1"), ("first", "2"), ("0", "\x1b[2J")]
+)
+def test_a_share_that_cannot_be_is_refused(rank: str, num_ranks: str, monkeypatch: pytest.MonkeyPatch):
+    set_environment(monkeypatch, {"RANK": rank, "WORLD_SIZE": num_ranks})
+    with pytest.raises(ValueError, match=r"^RANK is '.*' and WORLD_SIZE is '[^\x1b]*', but they must .* unset both$"):
+        Share.of_environment()
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """Say this of the process, and nothing else."""
     for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert Share.of_environment() == share
 
 
 # One after the other
