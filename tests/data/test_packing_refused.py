@@ -9,7 +9,7 @@ import pytest
 from packed_folders import contents, pack
 from rmae.data.image_set import ImageSet
 from rmae.data.packing import Packing
-from rmae.data.shards import INDEX
+from rmae.data.shards import INDEX, SETTINGS
 from rmae.regions.grid import Grid
 from rmae.regions.inside import Inside
 from rmae.regions.live import Live
@@ -49,6 +49,22 @@ def test_other_images_are_refused(photo_folder: MakeFolder, tmp_path: Path):
     pack(photo_folder(2), tmp_path / "packed")
     with pytest.raises(ValueError, match=r"are made with images 2 images, sha256 \w+, not 3 images, sha256 \w+; pack"):
         pack(photo_folder(3), tmp_path / "packed")
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_finished_shards_without_their_settings_are_refused(number: int, photo_folder: MakeFolder, tmp_path: Path):
+    """Whether or not the images are those of the shards, which nothing says any more."""
+    folder = tmp_path / "packed"
+    pack(photo_folder(2), folder)
+    (folder / SETTINGS).unlink()
+    before = contents(folder)
+    with pytest.raises(
+        ValueError,
+        match=rf"^{folder} holds index\.safetensors but no rmae-packing\.json, which says what its shards were packed "
+        r"from; bring that file back, pack into another folder, or delete this one$",
+    ):
+        pack(photo_folder(number), folder)
+    assert contents(folder) == before
 
 
 def test_a_folder_of_something_else_is_refused(photo_folder: MakeFolder, tmp_path: Path):

@@ -123,9 +123,15 @@ def pack_images(images: ImageSet, folder: Path, packing: Packing, *, share: Shar
         "images_per_shard": packing.images_per_shard,
         **header,
     }
+    finished = (folder / INDEX).exists()  # looked at first: settings are there before an index is
     if (folder / SETTINGS).exists():
         _refuse_other_settings(folder, settings)
-    if (folder / INDEX).exists():
+    elif finished:
+        raise ValueError(
+            f"{folder} holds {INDEX} but no {SETTINGS}, which says what its shards were packed from; bring that file "
+            "back, pack into another folder, or delete this one"
+        )
+    if finished:
         _clear(folder)
         return _whole(Shards(folder))
     reader = None if packing.regions is None else _open_regions(packing, images)

@@ -13,6 +13,7 @@ from rmae.data.photographs import photographs_folder
 from rmae.data.region_making import RegionMaking, make_regions
 from rmae.data.region_reader import are_inside, open_regions
 from rmae.data.share import Share
+from rmae.quoting import LONGEST_SENTENCE, one_line
 from rmae.regions.live import Live
 from rmae.regions.segment_anything import SegmentAnything
 from rmae.regions.sources import NamedSource, regions_depend_on, with_absolute_paths
@@ -73,7 +74,7 @@ def make_training_regions(config: PretrainConfig, images: ImageSet) -> None:
     if data.region_store is None or not isinstance(data.regions, NamedSource):
         open_regions(data, images)
         if are_inside(data, images):
-            print(f"regions: beside the images in {images.root}", flush=True)
+            _say(f"regions: beside the images in {images.root}")
         return
     path = Path(data.region_store)
     making = RegionMaking(
@@ -88,11 +89,16 @@ def make_training_regions(config: PretrainConfig, images: ImageSet) -> None:
             store = make_regions(images, path, making, retry_skipped=False, share=Share(0, 1))
         except StoreBusyError:
             if not waiting:
-                print(f"another process is making the regions in {path}; waiting for it", flush=True)
+                _say(f"another process is making the regions in {path}; waiting for it")
             waiting = True
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     moved = "" if store.header.root == str(images.root) else f", made when the images were in {store.header.root}"
-    print(f"regions: {path}{moved}", flush=True)
+    _say(f"regions: {path}{moved}")
+
+
+def _say(sentence: str) -> None:
+    """Print a line at once; a path in it may be of bytes that no output has letters for."""
+    print(one_line(sentence, longest=LONGEST_SENTENCE), flush=True)
 
 
 def _default_name(config: PretrainConfig, source: NamedSource, root: Path) -> str:

@@ -34,7 +34,8 @@ TABLES = (
 """All that a store consists of."""
 
 _OF_IMAGE = """
-SELECT name, num_maps, height, width, runs FROM images WHERE rowid = (SELECT rowid FROM images WHERE name = ?)
+SELECT name, num_maps, height, width, runs FROM images
+WHERE rowid = (SELECT rowid FROM images WHERE name = CAST(? AS TEXT))
 """  # with the name that stands beside the regions: that of a damaged index may lead elsewhere
 
 
@@ -121,12 +122,13 @@ class RegionStore:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_connection": None, "_process": 0}
 
-    def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+    def _query(self, statement: str, *names: str) -> list[tuple[Any, ...]]:
         if self._connection is None or self._process != os.getpid():
             # After a fork a connection must not be used. To close it, as happens here, does no harm: it has no locks.
             self._connection, self._process = _open(self.path), os.getpid()
+            self._connection.text_factory = decode_text
         with _damage_explained(self.path):
-            return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, [encode_name(name) for name in names]).fetchall()
 
     def _describe_missing(self, name: str) -> str:
         reason = self.skipped().get(name)
@@ -142,6 +144,19 @@ class RegionStore:
     def _read_header(self) -> StoreHeader:
         with closing(_open(self.path)) as connection:
             return read_header(connection, self.path)
+
+
+def encode_name(name: str) -> bytes:
+    """What a store holds of an image's name, to be bound as `CAST(? AS TEXT)`.
+
+    Names from old archives may not be UTF-8; Python holds such bytes as surrogates, which SQLite takes in no text.
+    """
+    return name.encode("utf-8", "surrogateescape")
+
+
+def decode_text(stored: bytes) -> str:
+    """Read what a store holds of a name, or of any text."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def immutable_uri(path: Path) -> str:

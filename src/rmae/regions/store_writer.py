@@ -20,6 +20,8 @@ from rmae.regions.store import (
     TABLES,
     RegionStore,
     StoreHeader,
+    decode_text,
+    encode_name,
     immutable_uri,
     read_header,
 )
@@ -123,13 +125,15 @@ class StoreWriter:
 
     def add(self, regions: PackedRegions) -> None:
         """Add the regions of an image, or replace them."""
-        self._execute("DELETE FROM skipped WHERE name = ?", (regions.name,))
-        self._execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", regions)
+        name = encode_name(regions.name)
+        self._execute("DELETE FROM skipped WHERE name = CAST(? AS TEXT)", (name,))
+        self._execute("INSERT OR REPLACE INTO images VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)", (name, *regions[1:]))
         self.save_if_due()
 
     def skip(self, name: str, reason: str) -> None:
         """Note that an image cannot be used."""
-        self._execute("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (name, reason))
+        values = (encode_name(name), reason.encode("utf-8", "backslashreplace"))
+        self._execute("INSERT OR REPLACE INTO skipped VALUES (CAST(? AS TEXT), CAST(? AS TEXT))", values)
         self.save_if_due()
 
     def add_store(self, store: RegionStore) -> None:
@@ -192,6 +196,7 @@ def _open(partial: Path, header: StoreHeader) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    connection.text_factory = decode_text
     return connection
 
 
