@@ -131,6 +131,18 @@ def test_a_run_is_an_encoder(pictures, photo_folder, tiny_config, tmp_path):
     assert str(run) in (found.folder / "config.json").read_text()
 
 
+def test_an_encoder_that_has_changed_since_is_not_gone_on_with(pictures, photo_folder, tiny_config, tmp_path):
+    run = rmae.pretrain(tiny_config, data=photo_folder, out=tmp_path / "run")
+    [*_, checkpoint] = sorted((run / "checkpoints").iterdir())
+    config, out = short("finetune"), tmp_path / "out"
+    scores = rmae.evaluate(config, run, data=pictures, out=out).scores
+    longer = replace(tiny_config, optimizer=replace(tiny_config.optimizer, updates=6))
+    rmae.pretrain(longer, out=run, resume=True)
+    with pytest.raises(ValueError, match=rf"{run} has other weights than when the evaluation in {out} began"):
+        rmae.evaluate(config, run, data=pictures, out=out, resume=True)
+    assert rmae.evaluate(config, checkpoint, data=pictures, out=out, resume=True).scores == scores
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

@@ -11,12 +11,26 @@ from rmae.interruption import Stopped, StopSignal, end_in_peace, stopped_at_once
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_noted_and_the_handler_put_back(number):
     before = signal.getsignal(number)
-    with StopSignal() as stop:
+    with suppress(Stopped), StopSignal() as stop:
         assert stop.received is None
         os.kill(os.getpid(), number)
         assert stop.received is number
         assert signal.getsignal(number) is before  # a second one acts as usual
+        raise Stopped
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_nobody_looked_at_acts_at_the_end():
+    reached = []
+
+    def work():
+        with StopSignal():
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == ["the end"]
 
 
 def test_without_a_signal_everything_is_as_before():
@@ -54,8 +68,9 @@ def test_sigterm_is_raised_where_there_is_nothing_to_save():
 def test_what_saves_its_state_does_so_first():
     with stopped_at_once():
         outer = signal.getsignal(signal.SIGTERM)
-        with StopSignal() as stop:
+        with suppress(ValueError), StopSignal() as stop:
             os.kill(os.getpid(), signal.SIGTERM)
+            raise ValueError("saved")
         assert stop.received is signal.SIGTERM
         assert signal.getsignal(signal.SIGTERM) is outer
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -35,10 +36,10 @@ from rmae.evaluation.presets import EncoderTaskConfig, TaskConfig
 from rmae.evaluation.segmentation import run as segmentation
 from rmae.files import check_writable, write_atomically
 from rmae.models.masked_autoencoder import MaskedAutoencoder
-from rmae.models.weights import load
+from rmae.models.weights import load, weights_digest
 from rmae.training.processes import run_on_ranks
 from rmae.training.ranks import Ranks
-from rmae.training.run_folder import RunFolder
+from rmae.training.run_folder import RunFolder, alone_in
 from rmae.visual.evaluation_report import EvaluationReport, Table, render_evaluation_report
 from rmae.visual.figure_words import decimal, percent
 
@@ -155,30 +156,34 @@ def _evaluate_seed(
 ) -> Scores:
     task = task_name(config)
     weights = opened.open_weights(config, encoder)  # before a folder is made in vain
+    put_to_test = weights.vit if isinstance(weights, Encoder) else weights
     folder = ranks.first_does(
         lambda: start_evaluation(
             path,
             config,
             task=task,
             encoder=_full(encoder),
+            weights=weights_digest(put_to_test),
             data=str(opened.root),
             fingerprint=opened.fingerprint,
             resume=resume,
         )
     )
-    done = ranks.first_does(lambda: finished_scores(folder, config))
-    if done is not None:
-        return done
-    scores = opened.run(config, weights, folder, ranks)
-    evaluation = Evaluation(
-        task=task,
-        encoder=encoder,
-        data=str(opened.root),
-        seeds=(config.run.seed,),
-        scores=summarise([scores]),
-        folder=path,
-    )
-    ranks.first_does(partial(save_results, evaluation, config, results_file(path)))
+    with ExitStack() as alone:
+        ranks.first_does(lambda: alone.enter_context(alone_in(path)))
+        done = ranks.first_does(lambda: finished_scores(folder, config))
+        if done is not None:
+            return done
+        scores = opened.run(config, weights, folder, ranks)
+        evaluation = Evaluation(
+            task=task,
+            encoder=encoder,
+            data=str(opened.root),
+            seeds=(config.run.seed,),
+            scores=summarise([scores]),
+            folder=path,
+        )
+        ranks.first_does(partial(save_results, evaluation, config, results_file(path)))
     return scores
 
 

@@ -29,7 +29,8 @@ class FailedElsewhere(Exception):
 class StopSignal:
     """Notes SIGINT and SIGTERM while it is entered; a second one acts as usual.
 
-    Signals reach the main thread alone: elsewhere nothing is noted and nothing changes.
+    One that came too late for anybody to look at it acts at the end, where no error says so already: what follows may
+    take long. Signals reach the main thread alone: elsewhere nothing is noted and nothing changes.
     """
 
     def __init__(self) -> None:
@@ -45,6 +46,8 @@ class StopSignal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._restore()
+        if kind is None and self.received is not None:
+            signal.raise_signal(self.received)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)

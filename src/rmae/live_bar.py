@@ -1,7 +1,18 @@
 """What a person sees while long work goes on: a bar on a terminal, lines elsewhere."""
 
+import os
+import sys
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on unheard: whoever read the output has gone, `tee` say, and the work is worth more than its words."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class LiveBar:
@@ -16,7 +27,7 @@ class LiveBar:
     """
 
     def __init__(self, total: int, *, done: int, doing: str = "", width: int, shown: bool = True) -> None:
-        self._console = Console(quiet=not shown)
+        self._console = _Console(quiet=not shown)
         self.is_live = shown and self._console.is_terminal
         """Whether there is a bar."""
         self._bar = Progress(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -38,6 +39,7 @@ from rmae.training.ranks import Ranks
 from rmae.training.run_folder import (
     RunFolder,
     SavedRun,
+    alone_in,
     check_images,
     read_run,
     refuse_used_folder,
@@ -108,29 +110,34 @@ def _train(
     ranks.check_alike(_digest(config), "settings")
     path = ranks.first_does(lambda: _path_of_run(config, out))
     saved = ranks.first_does(lambda: _look_into(path, resume=resume))
-    if saved is not None and data is None:
-        data = saved.data
-    root = None if data is None else Path(data).resolve()
-    images, held_out = split_images(root, config.data, seed=config.run.seed)
-    if saved is not None and saved.images != images.fingerprint():
-        listed = images._replace(names=tuple(sorted({*images.names, *held_out.names})))
-        names = RunFolder(path).image_names
-        images = as_begun(names, saved.images, listed, max_bad_share=config.data.max_bad_share) or images
-        check_images(saved, images)
-    ranks.check_alike(images.fingerprint(), "images")
-    with_store = with_region_store(config, images, beside=path)
-    ranks.check_alike(with_store.data.region_store, "files of regions")
-    ranks.first_does(lambda: check_trainable(with_store, images, folder=path, world_size=ranks.world_size))
-    ranks.first_does(lambda: make_training_regions(with_store, images))
-    final = with_store
-    if config.data.measure_statistics:
-        final = _with_statistics(
-            with_store,
-            *ranks.first_does(lambda: _measure(with_store, images) if saved is None else _saved_statistics(saved)),
-        )
-    where = None if root is None else str(root)
-    folder = ranks.first_does(lambda: (resume_run if resume else start_run)(path, final, where, images))
-    train(final, images, folder, ranks)
+    with ExitStack() as alone:
+        if saved is not None:
+            ranks.first_does(lambda: alone.enter_context(alone_in(path)))
+        if saved is not None and data is None:
+            data = saved.data
+        root = None if data is None else Path(data).resolve()
+        images, held_out = split_images(root, config.data, seed=config.run.seed)
+        if saved is not None and saved.images != images.fingerprint():
+            listed = images._replace(names=tuple(sorted({*images.names, *held_out.names})))
+            names = RunFolder(path).image_names
+            images = as_begun(names, saved.images, listed, max_bad_share=config.data.max_bad_share) or images
+            check_images(saved, images)
+        ranks.check_alike(images.fingerprint(), "images")
+        with_store = with_region_store(config, images, beside=path)
+        ranks.check_alike(with_store.data.region_store, "files of regions")
+        ranks.first_does(lambda: check_trainable(with_store, images, folder=path, world_size=ranks.world_size))
+        ranks.first_does(lambda: make_training_regions(with_store, images))
+        final = with_store
+        if config.data.measure_statistics:
+            final = _with_statistics(
+                with_store,
+                *ranks.first_does(lambda: _measure(with_store, images) if saved is None else _saved_statistics(saved)),
+            )
+        where = None if root is None else str(root)
+        folder = ranks.first_does(lambda: (resume_run if resume else start_run)(path, final, where, images))
+        if saved is None:
+            ranks.first_does(lambda: alone.enter_context(alone_in(path)))
+        train(final, images, folder, ranks)
     return _Trained(path, final, ranks.is_first)
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from rmae import cli
+from rmae.models.weights import newest_checkpoint
 from started_commands import started
 
 RMAE = Path(sysconfig.get_path("scripts")) / "rmae"
@@ -106,6 +107,24 @@ def test_report_can_be_written_again(finished_run: Path, capsys: pytest.CaptureF
 
     assert capsys.readouterr().out == f"report: {page}\n"
     assert page.read_bytes() == first
+
+
+@pytest.mark.slow
+def test_training_goes_on_where_nobody_hears_it_any_more(
+    tiny_flags: list[str], photo_folder: Path, environment: dict[str, str], tmp_path: Path
+):
+    """As where a log file's `tee` was ended with its terminal."""
+    command = [RMAE, "pretrain", "--data", photo_folder, "--out", tmp_path / "run", *tiny_flags]
+    with started([*command, "--updates", "30", "--log-every", "1"], env=environment) as training:
+        assert training.stdout is not None
+        assert training.stderr is not None
+        while "update" not in training.stdout.readline():
+            assert training.poll() is None
+        training.stdout.close()
+        assert training.stderr.read() == ""
+        assert training.wait() == 0
+    assert (tmp_path / "run" / "report.html").exists()
+    assert newest_checkpoint(tmp_path / "run") == tmp_path / "run" / "checkpoints" / "update_000000030"
 
 
 @pytest.mark.slow

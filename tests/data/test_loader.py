@@ -2,9 +2,10 @@ import gc
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -169,3 +170,36 @@ def test_the_death_of_a_worker_is_told_where_a_batch_is_asked_for(samples: Pretr
         worker.join()
         with pytest.raises(WorkerDiedError, match=r"ended from outside.* lower --num-workers .* with --resume"):
             list(iterator)
+
+
+class LittleRoom(Dataset[np.ndarray]):
+    """As where /dev/shm is small: no file there may grow beyond a page."""
+
+    def __getitem__(self, key: SampleKey) -> np.ndarray:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        return np.zeros(10**5)
+
+
+def stack(arrays: Sequence[np.ndarray]) -> list[torch.Tensor]:
+    return [torch.from_numpy(np.stack(arrays))]
+
+
+def test_too_little_shared_memory_is_told():
+    with (
+        open_batches(LittleRoom(), ORDER, collate=stack, num_workers=1, pin_memory=False) as iterator,
+        pytest.raises(WorkerDiedError, match="there is too little shared memory for batches; give /dev/shm more"),
+    ):
+        next(iterator)
+
+
+def no_batch(arrays: Sequence[np.ndarray]) -> Callable[[], None]:
+    return lambda: None
+
+
+@pytest.mark.slow  # torch looks for dead workers every five seconds
+def test_a_batch_that_cannot_be_handed_over_is_not_waited_for(samples: PretrainSamples):
+    with (
+        open_batches(samples, ORDER, collate=no_batch, num_workers=1, pin_memory=False) as iterator,
+        pytest.raises(WorkerDiedError, match="ended from outside"),
+    ):
+        next(iterator)

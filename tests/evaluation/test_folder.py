@@ -23,7 +23,7 @@ CONFIG = KnnConfig()
 
 
 def start(path: Path, config=CONFIG, *, resume=False, **changed):
-    known = {"task": "knn", "encoder": "scratch", "data": "/pictures", "fingerprint": "6 pictures"}
+    known = {"task": "knn", "encoder": "scratch", "weights": "1a2b", "data": "/pictures", "fingerprint": "6 pictures"}
     return start_evaluation(path, config, **known | changed, resume=resume)
 
 
@@ -78,7 +78,10 @@ def test_a_folder_is_gone_on_with_where_nothing_else_changed(tmp_path):
     start(tmp_path / "run", replace(CONFIG, run=RunConfig(num_threads=1)), resume=True)
     assert read_config(tmp_path / "run", KnnConfig, task="knn").run.num_threads == 1
     with pytest.raises(ValueError, match=r"has encoder scratch, not runs/demo; go on with the same"):
-        start(tmp_path / "run", resume=True, encoder="runs/demo")
+        start(tmp_path / "run", resume=True, encoder="runs/demo", weights="3c4d")
+    with pytest.raises(ValueError, match=r"scratch has other weights than when .*; name the checkpoint of then, or"):
+        start(tmp_path / "run", resume=True, weights="3c4d")
+    start(tmp_path / "run", resume=True, encoder="runs/called/otherwise")
     with pytest.raises(ValueError, match="has pictures 6 pictures, not 7 pictures"):
         start(tmp_path / "run", resume=True, fingerprint="7 pictures")
     with pytest.raises(ValueError, match=r"has run.seed 0, not 5; it cannot be changed now"):

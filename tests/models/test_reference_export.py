@@ -6,7 +6,8 @@ from safetensors.torch import load_file
 
 import rmae
 from rmae.models.reference import to_reference
-from rmae.models.weights import export_reference
+from rmae.models.weights import export_reference, export_timm
+from rmae.training.checkpoint import RunProgress, save_checkpoint
 
 HEADS = dict(num_heads=3, decoder_num_heads=4, region_encoder_heads=4, region_decoder_heads=4)
 
@@ -86,3 +87,14 @@ def test_a_pixel_decoder_that_sees_regions_has_no_names(make_model, tmp_path):
     model.region_branch = None
     with pytest.raises(ValueError, match="feeding is both, for which the reference code's pixel decoder has no names"):
         export_reference(model, tmp_path / "mae.pth")
+
+
+def test_an_export_replaces_no_checkpoint(make_model, tmp_path):
+    """Its files have the same names."""
+    layer = torch.nn.Linear(2, 3)
+    checkpoint = save_checkpoint(tmp_path, layer, torch.optim.AdamW(layer.parameters()), RunProgress(3), {})
+    before = (checkpoint / "model.safetensors").read_bytes()
+    for export in (export_timm, rmae.MaskedAutoencoder.save_pretrained):
+        with pytest.raises(ValueError, match="update_000000003 is a checkpoint of a run; choose a new or empty folder"):
+            export(make_model(), checkpoint)
+    assert (checkpoint / "model.safetensors").read_bytes() == before

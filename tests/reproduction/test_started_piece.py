@@ -67,6 +67,15 @@ def test_without_a_choice_it_sees_what_this_process_sees(start: Start, monkeypat
     assert environment_of(process)["CUDA_VISIBLE_DEVICES"] == "GPU-5"
 
 
+def test_it_is_none_of_several_processes_that_the_runner_may_be_one_of(start: Start, monkeypatch: pytest.MonkeyPatch):
+    before = dict(os.environ)
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    _, process = start()
+    assert environment_of(process) == {**before, "PYTHONUNBUFFERED": "1", "SLURM_JOB_ID": "7"}
+
+
 def test_its_last_line_is_of_this_start(start: Start, tmp_path: Path):
     log = tmp_path / "logs" / "endless.log"
     log.parent.mkdir()

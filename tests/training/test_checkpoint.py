@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from rmae import RunConfig, build_model, load
 from rmae.config_json import config_to_json
+from rmae.models.weights import newest_checkpoint
 from rmae.training.checkpoint import (
     RunProgress,
     prune_checkpoints,
@@ -69,11 +72,43 @@ def test_a_checkpoint_is_a_model(config, tmp_path):
         assert loaded.config == config.model
 
 
+def make_checkpoints(run: Path, *names: str) -> Path:
+    """Empty ones; returns their folder."""
+    for name in names:
+        (run / "checkpoints" / name).mkdir(parents=True)
+    return run / "checkpoints"
+
+
 def test_the_newest_are_kept_and_every_mth(tmp_path):
-    for update in range(1, 11):
-        (tmp_path / f"update_{update:09}").mkdir()
+    folder = make_checkpoints(tmp_path, *(f"update_{update:09}" for update in range(1, 11)))
     prune_checkpoints(tmp_path, RunConfig(checkpoint_every=1, keep_newest=2, keep_every=4))
-    assert sorted(int(path.name[-3:]) for path in tmp_path.iterdir()) == [4, 8, 9, 10]
+    assert sorted(int(path.name[-3:]) for path in folder.iterdir()) == [4, 8, 9, 10]
+
+
+def test_what_somebody_else_put_beside_them_is_no_checkpoint(tmp_path):
+    others = {"update_000000002_best", "update_latest", "update_best"}
+    folder = make_checkpoints(tmp_path, "update_000000001", "update_000000002", "update_000000003", *others)
+    (folder / "update_000000009").touch()
+    assert newest_checkpoint(tmp_path) == folder / "update_000000003"
+    prune_checkpoints(tmp_path, RunConfig(keep_newest=2))
+    assert {path.name for path in folder.iterdir()} == others | {
+        "update_000000002", "update_000000003", "update_000000009",
+    }  # fmt: skip
+
+
+def test_what_cannot_be_deleted_is_tried_again(tmp_path, monkeypatch):
+    folder = make_checkpoints(tmp_path, "update_000000001", "update_000000002")
+    (folder / "update_000000001" / "model.safetensors").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.unlink", refuse)  # as for a file that somebody protects, or reads over NFS
+        prune_checkpoints(tmp_path, RunConfig(keep_newest=1))
+    assert {path.name for path in folder.iterdir()} == {".update_000000001.old", "update_000000002"}
+    prune_checkpoints(tmp_path, RunConfig(keep_newest=1))
+    assert [path.name for path in folder.iterdir()] == ["update_000000002"]
+
+
+def refuse(*args: object, **kwargs: object) -> None:
+    raise PermissionError("Operation not permitted")
 
 
 def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path):
@@ -82,7 +117,7 @@ def test_half_written_checkpoints_do_not_count_and_are_cleared(config, tmp_path)
     save_checkpoint(checkpoints, model, optimizer, RunProgress(3), {"model": config_to_json(config.model)})
     (checkpoints / ".update_000000006.partial").mkdir()
     assert read_progress(tmp_path).update == 3
-    prune_checkpoints(checkpoints, config.run)
+    prune_checkpoints(tmp_path, config.run)
     assert [path.name for path in checkpoints.iterdir()] == ["update_000000003"]
 
 
@@ -103,8 +138,7 @@ def test_a_checkpoint_of_another_model_is_refused_in_a_sentence(tmp_path):
 
 
 def test_deleting_an_old_checkpoint_never_leaves_half_of_it_under_its_name(tmp_path, monkeypatch):
-    for update in (1, 2, 3):
-        (tmp_path / f"update_00000000{update}").mkdir()
+    folder = make_checkpoints(tmp_path, "update_000000001", "update_000000002", "update_000000003")
 
     def killed(folder):
         raise KeyboardInterrupt(folder)
@@ -113,10 +147,10 @@ def test_deleting_an_old_checkpoint_never_leaves_half_of_it_under_its_name(tmp_p
         patched.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             prune_checkpoints(tmp_path, RunConfig(keep_newest=2))
-    assert {path.name for path in tmp_path.glob("update_*")} == {"update_000000002", "update_000000003"}
-    assert len(list(tmp_path.iterdir())) == 3
+    assert {path.name for path in folder.glob("update_*")} == {"update_000000002", "update_000000003"}
+    assert len(list(folder.iterdir())) == 3
     prune_checkpoints(tmp_path, RunConfig(keep_newest=2))
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(folder.iterdir())) == 2
 
 
 def save_empty(run, *updates):
@@ -136,7 +170,7 @@ def test_a_checkpoint_that_a_kill_left_moved_away_counts(tmp_path):
 def test_pruning_leaves_a_checkpoint_that_a_kill_left_moved_away(tmp_path):
     [checkpoint] = save_empty(tmp_path, 5)
     checkpoint.rename(checkpoint.with_name(f".{checkpoint.name}.replaced"))
-    prune_checkpoints(checkpoint.parent, RunConfig())
+    prune_checkpoints(tmp_path, RunConfig())
     assert list(checkpoint.parent.iterdir()) == [checkpoint]
 
 

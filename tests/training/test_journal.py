@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rmae.config import RunConfig
 from rmae.data.worker_pool import WorkerDiedError
 from rmae.evaluation.classification.heads import FeatureNorm
-from rmae.interruption import TrainingStopped
+from rmae.interruption import Stopped, TrainingStopped, stopped_at_once
 from rmae.training.checkpoint import RunProgress, read_progress
 from rmae.training.finite import NonFiniteError
 from rmae.training.journal import Journal
@@ -169,13 +170,14 @@ def test_what_was_trained_is_saved_where_a_worker_dies(tmp_path):
     assert read_progress(tmp_path).window_updates == 1
 
 
-@pytest.mark.parametrize(("statistics", "saved"), [(False, 1), (True, 0)])
-def test_nothing_is_saved_where_a_part_of_the_next_update_is_in_the_state(tmp_path, statistics, saved):
-    """The first step of the next update moves running statistics, and would do so once more when the run goes on."""
-    learner = open_learner(tmp_path, statistics=statistics)
+@pytest.mark.parametrize("statistics", [False, True])
+def test_a_part_of_the_next_update_is_not_saved(tmp_path, statistics):
+    """Its steps move running statistics, and will do so once more when the run goes on."""
     with pytest.raises(WorkerDiedError):
-        fail_amid_the_second_update(learner)
-    assert read_progress(tmp_path).update == saved
+        fail_amid_the_second_update(open_learner(tmp_path / "died", statistics=statistics))
+    assert read_progress(tmp_path / "died").update == 1
+    train(open_learner(tmp_path / "whole", statistics=statistics), 1, factors=(1.0,))
+    assert saved(tmp_path / "died", 1) == saved(tmp_path / "whole", 1)
 
 
 def fail_amid_the_second_update(learner: Learner) -> None:
@@ -185,11 +187,34 @@ def fail_amid_the_second_update(learner: Learner) -> None:
         raise WorkerDiedError
 
 
-def test_statistics_are_saved_where_no_part_of_the_next_update_was_made(tmp_path):
-    learner = open_learner(tmp_path, statistics=True)
-    with pytest.raises(WorkerDiedError):
-        fail_after_one_update(learner, WorkerDiedError())
-    assert read_progress(tmp_path).update == 1
+def saved(path: Path, num_updates: int) -> dict[str, list]:
+    """The tensors of a checkpoint."""
+    file = path / "checkpoints" / f"update_{num_updates:09}" / "model.safetensors"
+    return {name: tensor.tolist() for name, tensor in load_file(file).items()}
+
+
+@pytest.mark.parametrize("optimizer", [partial(torch.optim.AdamW, fused=True), torch.optim.SGD])
+def test_updates_after_a_bad_one_do_not_move_running_statistics(tmp_path, optimizer):
+    """Nor does it itself: they are noticed together, at the next log step."""
+    learner = open_learner(tmp_path / "bad", optimizer, statistics=True, log_every=3)
+    with pytest.raises(NonFiniteError, match="the loss was not finite at update 2"):
+        train(learner, 6, factors=(1.0, math.inf, 1.0))
+    train(open_learner(tmp_path / "good", optimizer, statistics=True), 1, factors=(1.0,))
+    assert saved(tmp_path / "bad", 1) == saved(tmp_path / "good", 1)
+
+
+def test_a_signal_during_the_last_save_ends_what_follows(tmp_path, monkeypatch):
+    learner = open_learner(tmp_path)
+    save = learner.save
+
+    def save_while_a_signal_comes(progress: RunProgress) -> Path:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return save(progress)
+
+    monkeypatch.setattr(learner, "save", save_while_a_signal_comes)
+    with pytest.raises(Stopped, match="stopped by SIGTERM; what was saved before is whole"), stopped_at_once():
+        train(learner, 3)
+    assert read_progress(tmp_path).update == 3
 
 
 def evaluate_in_the_middle_of_an_update(learner: Learner) -> None:

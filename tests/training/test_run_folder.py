@@ -1,11 +1,12 @@
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rmae.data.image_set import ImageSet
-from rmae.training.run_folder import RunFolder, read_run, resume_run, start_run
+from rmae.training.run_folder import RunFolder, alone_in, read_run, resume_run, start_run
 
 RUN = {"format": "run", "version": 1, "data": None, "images": "none"}
 IMAGES = ImageSet(Path("/images"), ("a.jpg", "b.jpg"))
@@ -25,6 +26,13 @@ def test_a_folder_with_something_in_it_is_refused(config, tmp_path):
     with pytest.raises(ValueError, match="is not empty"):
         start_run(tmp_path / "notes.txt", config, None, IMAGES)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_in_which_no_weights_can_be_read_is_refused(config, tmp_path):
+    folder = tmp_path / "\udcdcbungen" / "run"
+    with pytest.raises(ValueError, match=r"the run folder .*\?bungen/run has letters .* not UTF-8, .* \(--out\)"):
+        start_run(folder, config, None, IMAGES)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_resuming_may_change_the_machine_but_not_the_model(config, change, tmp_path):
@@ -82,3 +90,29 @@ def test_a_start_that_was_killed_before_there_was_a_run_does_not_bar_the_next(co
     (tmp_path / ".config.json.partial").write_text('{"format": "r')
     start_run(tmp_path, config, None, IMAGES)
     assert read_run(tmp_path).config() == config
+
+
+def test_one_process_trains_in_a_folder_at_a_time(tmp_path):
+    with alone_in(tmp_path), pytest.raises(ValueError, match=r"another process works in .*; wait until it ends, or"):
+        alone_in(tmp_path).__enter__()
+    with alone_in(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def begin_and_wait(began, end) -> None:
+    began.set()
+    end.wait()
+
+
+def test_a_worker_does_not_keep_a_folder_of_which_its_parent_was_killed(tmp_path):
+    context = multiprocessing.get_context("fork")
+    began, end = context.Event(), context.Event()
+    worker = context.Process(target=begin_and_wait, args=(began, end), daemon=True)
+    with alone_in(tmp_path):
+        worker.start()
+        began.wait()
+    with alone_in(tmp_path):  # its parent has let go of it, without saying so to the lock
+        assert worker.is_alive()
+    end.set()
+    worker.join()

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NamedTuple, NoReturn
 
 from rmae.cli.parsing import UsageError, suggest
 from rmae.interruption import EndedBySignal, FailedElsewhere, Stopped, StoppedElsewhere, stopped_at_once
+from rmae.out_of_memory import is_out_of_memory
 from rmae.quoting import LONGEST_SENTENCE, one_line
 from rmae.training.launch import is_first, is_first_here
 
@@ -139,6 +141,8 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 3 stopped by a signal with the state saved."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold what an output does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -168,7 +172,7 @@ def _run(arguments: list[str]) -> int:
     except (ValueError, OSError, FailedElsewhere) as error:
         return _complain(error, FAILED)
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         return _complain(f"out of memory: {_find(arguments)[0].if_memory_runs_out}", FAILED)
     except EndedBySignal:
@@ -246,9 +250,3 @@ def _complain(error: BaseException | str, code: int) -> int:
             f"rmae: {one_line(sentence, longest=LONGEST_SENTENCE)}", file=sys.stderr
         )  # a name may hold a terminal's commands
     return code
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return "can't allocate memory" in str(error)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
 from functools import partial
+from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import RawValue
 from types import FrameType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from rmae.data.order import BatchOrder
 from rmae.data.worker_pool import WorkerDiedError
 
+_SHARED_MEMORY = ("shared memory", "/torch_")
+"""One of these stands in each of torch's errors about /dev/shm, where its files are called so."""
 _MAX_SAMPLES_AHEAD = 16_384  # in batches that workers make before they are asked for; 3.3 GB at 224 pixels
 
 
@@ -61,7 +64,8 @@ def open_batches(
         pin_memory: Whether batches lie in memory from which a GPU can copy while it computes.
 
     Yields:
-        The batches. A worker that was ended from outside is a `WorkerDiedError` where the next one is asked for.
+        The batches. A worker that was ended from outside, or has no room for a batch, is a `WorkerDiedError` where
+        the next one is asked for.
     """
     in_flight = max(1, num_workers) * order.micro_batch_size
     may_end = RawValue(c_bool, False)  # without a lock: a signal may come while a worker looks at it
@@ -69,9 +73,9 @@ def open_batches(
         samples,
         batch_sampler=order,
         num_workers=num_workers,
-        collate_fn=collate,
+        collate_fn=partial(_in_shared_memory, collate) if num_workers else collate,
         pin_memory=pin_memory,
-        worker_init_fn=partial(_handle_signals, may_end) if num_workers else None,
+        worker_init_fn=partial(_set_up_worker, may_end) if num_workers else None,
         prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
@@ -100,7 +104,12 @@ def _received(batches: Iterator[B]) -> Iterator[B]:
         if isinstance(error, ConnectionError | EOFError) or any(worker.exitcode for worker in workers):
             raise WorkerDiedError(
                 "a process that reads images was ended from outside, perhaps because memory ran out; lower "
-                "--num-workers or --batch-size, then go on with --resume"
+                "--num-workers or raise --accumulate, then go on with --resume"
+            ) from error
+        if any(word in str(error) for word in _SHARED_MEMORY):
+            raise WorkerDiedError(
+                "there is too little shared memory for batches; give /dev/shm more room (docker run --shm-size), lower "
+                "--num-workers or raise --accumulate, then go on with --resume"
             ) from error
         raise
 
@@ -136,10 +145,23 @@ def _child_handler_kept() -> Iterator[None]:
             signal.signal(signal.SIGCHLD, before)
 
 
-def _handle_signals(may_end: c_bool, worker_id: int) -> None:
+def _in_shared_memory(collate: Callable[[Sequence[S]], B], samples: Sequence[S]) -> B:
+    """Put samples into a batch, in a worker, and all of its tensors where the main process finds them.
+
+    They would get there by themselves, but in a thread that nobody listens to: without room the batch would be lost,
+    and be waited for without end.
+    """
+    batch = collate(samples)
+    for tensor in _leaves(batch):
+        tensor.share_memory_()
+    return batch
+
+
+def _set_up_worker(may_end: c_bool, worker_id: int) -> None:
     """Ignore, in a worker, what terminals (SIGINT) and Slurm (SIGTERM) send to every process.
 
-    The main process still needs batches to stop in order; it lets the workers end when it is through.
+    The main process still needs batches to stop in order; it lets the workers end when it is through. A worker ends by
+    itself where it cannot hand over a batch, for the main process would wait for that.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -148,6 +170,11 @@ def _handle_signals(may_end: c_bool, worker_id: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, end)
+    cast(Any, Queue)._on_queue_feeder_error = staticmethod(_end_worker)
+
+
+def _end_worker(error: Exception, batch: object) -> None:
+    os._exit(1)
 
 
 def to_device(batches: Iterator[Moved], device: torch.device) -> Iterator[Moved]:
@@ -174,9 +201,10 @@ def to_device(batches: Iterator[Moved], device: torch.device) -> Iterator[Moved]
         yield copied
 
 
-def _leaves(tensors: Any) -> Iterator[Tensor]:
-    if isinstance(tensors, Tensor):
-        yield tensors
-    elif tensors is not None:
-        for part in tensors:
+def _leaves(parts: Any) -> Iterator[Tensor]:
+    """The tensors in tuples and lists, one in another."""
+    if isinstance(parts, Tensor):
+        yield parts
+    elif isinstance(parts, tuple | list):
+        for part in parts:
             yield from _leaves(part)

@@ -158,7 +158,7 @@ def results_file(path: Path) -> Path:
 
 
 def start_evaluation(
-    path: Path, config: Any, *, task: str, encoder: str, data: str, fingerprint: str, resume: bool
+    path: Path, config: Any, *, task: str, encoder: str, weights: str, data: str, fingerprint: str, resume: bool
 ) -> RunFolder:
     """Make the folder of one seed's evaluation, or open that of an earlier start.
 
@@ -167,6 +167,7 @@ def start_evaluation(
         config: The task's configuration.
         task: Name of the task.
         encoder: What is put to the test.
+        weights: Digest of its weights.
         data: Folder of the data set.
         fingerprint: Of its pictures and classes.
         resume: Whether to go on with what is there; nothing may be there yet.
@@ -175,7 +176,7 @@ def start_evaluation(
         ValueError: There is something else in the folder, or what is there differs in more than may change.
     """
     folder = RunFolder(path)
-    new = {"task": task, "encoder": encoder, "data": data, "pictures": fingerprint}
+    new = {"task": task, "encoder": encoder, "weights": weights, "data": data, "pictures": fingerprint}
     settings = config_to_json(config)
     if resume and folder.config.exists() and _is_begun(path):
         _check_same(folder, new, settings)
@@ -265,8 +266,10 @@ def _read_saved(file: Path) -> dict[str, Any]:
 
 def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, Any]) -> None:
     saved = _read_saved(folder.config)
+    same_weights = saved.get("weights") == new["weights"]
     for name in ("task", "encoder", "pictures"):
-        if saved.get(name) != new[name]:
+        is_same = saved.get(name) == new[name] or (name == "encoder" and same_weights)  # whatever it is called by now
+        if not is_same:
             raise ValueError(
                 f"the evaluation in {folder.path} has {name} {one_line(saved.get(name))}, not {new[name]}; go on with "
                 "the same, or choose another folder (--out)"
@@ -277,3 +280,8 @@ def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, A
                 f"the evaluation in {folder.path} has {one_line(knob)} {one_line(was)}, not {one_line(wanted)}; it "
                 "cannot be changed now"
             )
+    if not same_weights:
+        raise ValueError(
+            f"{new['encoder']} has other weights than when the evaluation in {folder.path} began: perhaps it was "
+            "trained further; name the checkpoint of then, or choose another folder (--out)"
+        )

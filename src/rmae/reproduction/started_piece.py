@@ -18,6 +18,11 @@ _SECONDS_BETWEEN_RECORDS = 5.0
 _MOST_BYTES = 65536  # of a log that are looked through for its last line
 
 
+_OF_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "TORCHELASTIC_RUN_ID",
+                 "SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS")  # fmt: skip
+"""What torchrun, srun and others say of the runner, each of whose pieces is a whole by itself."""
+
+
 class StartedPiece:
     """A piece that was started, from nothing or from where earlier starts left it.
 
@@ -54,7 +59,7 @@ class StartedPiece:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", tied_to_parent.__file__, str(os.getpid()), *command],
                 cwd=workspace,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"} | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+                env=_environment(gpu),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -105,3 +110,8 @@ class StartedPiece:
         self._recorded = time.monotonic()
         record = PieceRecord(self.piece.arguments, self.seconds, finished, self._commits)
         write_piece_record(self._workspace, self.piece.name, record)
+
+
+def _environment(gpu: str | None) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if name not in _OF_LAUNCHERS}
+    return own | {"PYTHONUNBUFFERED": "1"} | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})

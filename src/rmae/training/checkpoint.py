@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from rmae.config import RunConfig
 from rmae.files import end_replacement
-from rmae.models.weights import CHECKPOINTS, SCALARS, newest_checkpoint, read_scalars, read_tensors, write_folder
+from rmae.models.weights import (
+    CHECKPOINTS,
+    SCALARS,
+    checkpoints_of,
+    newest_checkpoint,
+    read_scalars,
+    read_tensors,
+    write_folder,
+)
 from rmae.quoting import one_line
 
 _DIGITS = 9  # of an update, in the name of its checkpoint: as many as sort rightly
@@ -86,8 +94,8 @@ def _way_out(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        before = [path for path in checkpoint.parent.glob("update_*") if path.name < checkpoint.name]
-        there = f"go on from the one before, {max(before).name}" if before else "begin the run anew"
+        before = [path for path in checkpoints_of(checkpoint.parents[1]) if path.name < checkpoint.name]
+        there = f"go on from the one before, {before[-1].name}" if before else "begin the run anew"
         raise ValueError(f"{error}; if the checkpoint is damaged, delete it to {there}") from error
 
 
@@ -131,17 +139,21 @@ def _read(checkpoint: Path, prefix: str) -> dict[str, Tensor]:
         return read_tensors(checkpoint, prefix)
 
 
-def prune_checkpoints(folder: Path, config: RunConfig) -> None:
-    """Delete all but the newest checkpoints and every `keep_every`-th, and what a kill left half-written."""
+def prune_checkpoints(run: Path, config: RunConfig) -> None:
+    """Delete all but the newest checkpoints and every `keep_every`-th, and what a kill left half-written.
+
+    What cannot be deleted, for somebody protects or reads it, is tried again the next time.
+    """
+    folder = run / CHECKPOINTS
     _end_replacements(folder)
     for leftover in folder.glob(".update_*"):
-        shutil.rmtree(leftover)
-    checkpoints = sorted(folder.glob("update_*"))
-    for checkpoint in checkpoints[: -config.keep_newest]:
+        shutil.rmtree(leftover, ignore_errors=True)
+    for checkpoint in checkpoints_of(run)[: -config.keep_newest]:
         update = int(checkpoint.name.removeprefix("update_"))
         if config.keep_every is None or update % config.keep_every:
             # A kill in the middle of deleting must not leave half a checkpoint under its name.
-            shutil.rmtree(checkpoint.rename(folder / f".{checkpoint.name}.old"))
+            with suppress(OSError):
+                shutil.rmtree(checkpoint.rename(folder / f".{checkpoint.name}.old"))
 
 
 def _end_replacements(folder: Path) -> None:

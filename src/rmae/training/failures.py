@@ -9,11 +9,11 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-import torch
 from torch._C._distributed_c10d import Store
 from torch.distributed import DistError
 
 from rmae.interruption import FailedElsewhere, Stopped, StoppedElsewhere
+from rmae.out_of_memory import is_out_of_memory
 from rmae.quoting import LONGEST_SENTENCE, one_line
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -23,7 +23,7 @@ stopped for a while, and went on, have not looked meanwhile."""
 _SECONDS_TO_END = 20.0  # that a process has to end by itself after another one failed
 _SECONDS_TO_HEAR = 5.0  # that word of a failure may take after connections broke
 _FAILURE, _GONE, _HEARD = "failure", "gone", "the first process has heard"  # in the store
-_EXPECTED = (ValueError, OSError, ArithmeticError, MemoryError, torch.OutOfMemoryError)
+_EXPECTED = (ValueError, OSError, ArithmeticError)
 
 
 class Failure(NamedTuple):
@@ -111,7 +111,8 @@ class FailureBoard:
             case _:
                 self.publish(_sentence(error))
                 # What nobody expects needs its traceback, wherever it happened.
-                return FailedElsewhere() if isinstance(error, _EXPECTED) and not is_first else error
+                is_expected = isinstance(error, _EXPECTED) or is_out_of_memory(error)
+                return FailedElsewhere() if is_expected and not is_first else error
 
     def leave(self) -> None:
         """After a failure: stay until the others know as much as they need.
@@ -241,4 +242,6 @@ def is_broken_connection(error: RuntimeError) -> bool:
 
 
 def _sentence(error: BaseException) -> str:
+    if is_out_of_memory(error):
+        return "out of memory"
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]

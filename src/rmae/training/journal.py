@@ -23,8 +23,7 @@ from rmae.training.progress_line import ProgressLine
 class Journal:
     """Logs, shows and saves a run, and stops it on a signal, while it is entered.
 
-    Where a process that makes batches dies, what one process alone has trained is saved, unless a part of the next
-    update has moved running statistics; several keep what they saved.
+    Where a process that makes batches dies, what one process alone has trained is saved; several keep what they saved.
 
     Args:
         learner: What is trained.

@@ -59,7 +59,8 @@ class Learner:
         compiled = cast(nn.Module, torch.compile(step)) if run.compile else step
         self.step, self._wrapped_optimizer = ranks.fabric.setup(compiled, optimizer)
         restore_checkpoint(folder.path, model, optimizer, self.progress)
-        self._num_applied, self._has_begun_next = self.progress.update, False
+        self._num_applied = self.progress.update
+        self._statistics = self._running_statistics()
         self._guard = FiniteGuard(self.device, loss_names)
         self._takes_flag = isinstance(optimizer, torch.optim.AdamW) and bool(optimizer.defaults["fused"])
         if self._takes_flag:
@@ -113,7 +114,6 @@ class Learner:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss to those of earlier steps of the update."""
-        self._has_begun_next = True
         self.ranks.fabric.backward(loss)
 
     def apply(self, update: int, values: Tensor, clip_grad: float | None) -> None:
@@ -131,17 +131,18 @@ class Learner:
         if self._takes_flag or not self._guard.found_inf:
             self._wrapped_optimizer.step()
         self._wrapped_optimizer.zero_grad()
-        self._num_applied, self._has_begun_next = update + 1, False
+        for name, moved in self._model.named_buffers():
+            kept = self._statistics[name]
+            kept.copy_(torch.where(self._guard.found_inf == 0, moved, kept))
+        self._num_applied = update + 1
 
     def is_after(self, num_updates: int) -> bool:
-        """Whether what a checkpoint would hold is what it was after so many updates.
+        """Whether what a checkpoint would hold is what it was after so many updates."""
+        return self._num_applied == num_updates
 
-        The first steps of the next one leave the weights alone, but move running statistics where the model has them.
-        """
-        if self._num_applied != num_updates:
-            return False
-        statistics = self._model.state_dict().keys() - dict(self._model.named_parameters()).keys()
-        return not (self._has_begun_next and statistics)
+    def _running_statistics(self) -> dict[str, Tensor]:
+        """Copies of what the model follows beside its weights, and moves before an update of these is whole or good."""
+        return {name: moved.detach().clone() for name, moved in self._model.named_buffers()}
 
     def stop_if_not_finite(self) -> None:
         """Read the guard's flag, the same on all processes; waits for the device.
@@ -167,6 +168,8 @@ class Learner:
 
         def write() -> Path:
             checkpoints = self.folder.checkpoints
+            for name, moved in self._model.named_buffers():
+                moved.copy_(self._statistics[name])
             try:
                 checkpoint = save_checkpoint(checkpoints, self._model, self._optimizer, progress, self._kept)
             except OSError as error:
@@ -177,7 +180,7 @@ class Learner:
                     f"the checkpoint of update {progress.update} cannot be written in {checkpoints} ({error}); {kept}: "
                     f"{needed}, then go on with --resume"
                 ) from error
-            prune_checkpoints(checkpoints, self.run)
+            prune_checkpoints(self.folder.path, self.run)
             return checkpoint
 
         return self.ranks.first_does(write)

@@ -1,5 +1,9 @@
 """The folder of a run: what stands where, and when an old one may be gone on with."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,12 +92,61 @@ class SavedRun(NamedTuple):
 
 
 def refuse_used_folder(path: Path) -> None:
-    """Raise a ValueError if there is something in the folder of a new run already."""
+    """Raise a ValueError if there is something in the folder of a new run already, or weights cannot be written there."""
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"the run folder {one_line(str(path))} has letters in its path that are not UTF-8, where no weights can be "
+            "read; choose another one (--out)"
+        ) from None
     half_written = f".{RunFolder(path).config.name}.partial"  # by a start that was killed before this was a run
     if path.exists() and (not path.is_dir() or any(entry.name != half_written for entry in path.iterdir())):
         raise ValueError(
             f"the run folder {path} is not empty; choose another one (--out), or go on with the run in it (--resume)"
         )
+
+
+@contextmanager
+def alone_in(path: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder, until this is left or the process ends, whatever ends it.
+
+    It is the folder itself that is locked, so that nothing is left in it. File systems without such locks, some of
+    several machines, keep nobody out.
+
+    Args:
+        path: The folder of a run or of an evaluation.
+
+    Raises:
+        ValueError: Another process trains there.
+    """
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    _locked.add(folder)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ValueError(
+                    f"another process works in {path}; wait until it ends, or choose another folder (--out)"
+                ) from error
+        yield
+    finally:
+        _locked.discard(folder)
+        os.close(folder)
+
+
+_locked: set[int] = set()
+"""Descriptors of this process; a child that shared one would keep the folder locked after its parent was killed."""
+
+
+def _share_no_locks() -> None:
+    for folder in _locked:
+        os.close(folder)
+    _locked.clear()
+
+
+os.register_at_fork(after_in_child=_share_no_locks)
 
 
 def start_run(path: Path, config: PretrainConfig, data: str | None, images: ImageSet) -> RunFolder:

@@ -84,6 +84,7 @@ def _make_evaluation(folder: Path) -> list[Files]:
         config,
         task="knn",
         encoder="runs/a",
+        weights="1a2b",
         data="photos",
         fingerprint="2 pictures",
         resume=False,
@@ -105,7 +106,14 @@ def _read_evaluation(folder: Path) -> None:
     path = folder / "evaluated"
     assert isinstance(read_config(path, KnnConfig, task="knn"), KnnConfig)
     start_evaluation(
-        path, KnnConfig(), task="knn", encoder="runs/a", data="photos", fingerprint="2 pictures", resume=True
+        path,
+        KnnConfig(),
+        task="knn",
+        encoder="runs/a",
+        weights="1a2b",
+        data="photos",
+        fingerprint="2 pictures",
+        resume=True,
     )
     for score in (finished_scores(RunFolder(path), KnnConfig()) or {}).values():
         assert all(isinstance(each, float) for each in (score if isinstance(score, Estimate) else (score,)))

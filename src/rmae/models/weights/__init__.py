@@ -7,7 +7,16 @@ from rmae.models.weights.exports import (
     export_timm,
     export_transformers,
 )
-from rmae.models.weights.folder import CHECKPOINTS, SCALARS, newest_checkpoint, read_scalars, read_tensors, write_folder
+from rmae.models.weights.folder import (
+    CHECKPOINTS,
+    SCALARS,
+    checkpoints_of,
+    newest_checkpoint,
+    read_scalars,
+    read_tensors,
+    weights_digest,
+    write_folder,
+)
 from rmae.models.weights.loading import load
 from rmae.models.weights.saving import save_model, upload_model
 
@@ -15,6 +24,7 @@ __all__ = [
     "CHECKPOINTS",
     "SCALARS",
     "Export",
+    "checkpoints_of",
     "export_detectron2",
     "export_reference",
     "export_timm",
@@ -25,5 +35,6 @@ __all__ = [
     "read_tensors",
     "save_model",
     "upload_model",
+    "weights_digest",
     "write_folder",
 ]

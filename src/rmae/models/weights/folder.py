@@ -1,11 +1,13 @@
 """Folders of weights and settings that are there whole or not at all."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rmae.files import read_json, whole_folder, write_atomically, write_json
 from rmae.models.weights.tensor_files import read_safetensors, write_safetensors
@@ -15,6 +17,8 @@ FORMAT_VERSION = 1
 """Version of the folders written here; another one is refused."""
 CHECKPOINTS = "checkpoints"
 """Folder of a run that holds its checkpoints."""
+_CHECKPOINT = "update_[0-9]{9}"
+"""Name of a checkpoint there; copies that somebody calls `update_best`, say, are none of ours."""
 TENSORS = "model.safetensors"
 SCALARS = "config.json"
 
@@ -48,6 +52,16 @@ def refuse_other_contents(folder: Path, known: set[str], *, what: str) -> None:
     """
     if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= known):
         raise ValueError(f"there is something else than {what} in {folder}; choose a new or empty folder")
+    if _is_checkpoint(folder):
+        raise ValueError(f"{folder} is a checkpoint of a run; choose a new or empty folder")
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    try:
+        scalars = read_json(folder / SCALARS)
+    except (OSError, ValueError):
+        return False
+    return isinstance(scalars, dict) and scalars.get("format") == "checkpoint"
 
 
 def read_scalars(folder: Path) -> dict[str, Any]:
@@ -75,9 +89,24 @@ def read_tensors(folder: Path, prefix: str = "") -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in read_safetensors(folder / TENSORS, prefix).items()}
 
 
+def checkpoints_of(run: Path) -> list[Path]:
+    """The checkpoints of a run, the newest last; their names sort by update."""
+    found = run.joinpath(CHECKPOINTS).glob("update_*")
+    return sorted(path for path in found if re.fullmatch(_CHECKPOINT, path.name) and path.is_dir())
+
+
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint of a run, or None; their names sort by update."""
-    return max(run.joinpath(CHECKPOINTS).glob("update_*"), default=None)
+    """The newest checkpoint of a run, or None."""
+    return next(reversed(checkpoints_of(run)), None)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """A few letters that are others where any weight is."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:12]
 
 
 def float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
