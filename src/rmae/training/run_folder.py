@@ -92,7 +92,7 @@ class SavedRun(NamedTuple):
 
 
 def refuse_used_folder(path: Path) -> None:
-    """Raise a ValueError if there is something in the folder of a new run already, or weights cannot be written there."""
+    """Raise a ValueError if the folder of a new run has something in it already, or a name that weights cannot have."""
     try:
         str(path.resolve()).encode()
     except UnicodeEncodeError:
