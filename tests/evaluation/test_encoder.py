@@ -31,18 +31,10 @@ def test_scratch_depends_on_the_seed_alone():
     assert all(parameter.requires_grad for parameter in vits[0].parameters())
 
 
-def test_layers_of_scratch_learn_alike_unless_told_otherwise():
-    """There is nothing in the lower ones to be kept: with less, what pre-training has to beat would be too weak."""
-    encoder = open_encoder("scratch", CONFIG, seed=0)
-    assert encoder.layer_decay(CONFIG) == encoder.layer_decay(replace(CONFIG, layer_decay=0.9)) == 1
-    assert encoder.layer_decay(replace(CONFIG, scratch_layer_decay=0.8)) == 0.8
-
-
 def test_a_saved_model_gives_its_own_features(tmp_path: Path):
     model = build_model(MODEL).eval()
     model.save_pretrained(tmp_path / "model")
     encoder = open_encoder(tmp_path / "model", CONFIG, seed=0)
-    assert encoder.layer_decay(CONFIG) == 0.65
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(encoder.vit.eval().forward_features(images), encode(model, images))
     assert encoder.patch_size == 8

@@ -140,6 +140,13 @@ def test_an_evaluation_waits_for_its_encoder_and_its_data() -> None:
     assert pieces["pretrain/mae/seed_0"].needs == ("scenes",)
 
 
+def test_what_has_random_weights_is_trained_at_the_full_rate_everywhere() -> None:
+    for name in BUDGETS:
+        pieces = {piece.name: piece.arguments for piece in pieces_of("a", name)}
+        assert "--layer-decay" in pieces["segment/scratch/seed_0"]
+        assert not any("--layer-decay" in pieces[f"segment/{arm}/seed_0"] for arm in ("mae", "rae", "rmae"))
+
+
 def test_random_masks_bring_the_regions_that_they_are_matched_to() -> None:
     for letter in ("c", "h"):
         pieces = {piece.name: piece for piece in pieces_of(letter, "tiny")}

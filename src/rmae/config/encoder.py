@@ -15,14 +15,11 @@ class EncoderConfig:
     drop_path: float = 0.1
     """Largest probability of leaving out a block for a sample, in [0, 1); it rises linearly with depth."""
     layer_decay: float = 0.65
-    """Factor on the learning rate from one layer to the one below, in (0, 1]; the head has the full rate. Not of
-    the encoder `scratch`."""
+    """Factor on the learning rate from one layer to the one below, in (0, 1]; the head has the full rate."""
     scratch_size: Literal["micro", "tiny", "small", "base", "large", "huge"] = "base"
     """Size of the encoder `scratch`, sized as in rmae pretrain."""
     scratch_patch_size: int = 16
     """Side of a patch of the encoder `scratch` in pixels."""
-    scratch_layer_decay: float = 1.0
-    """What layer_decay is for the encoder `scratch`, in (0, 1]; there is nothing in its lower layers to be kept."""
 
     @property
     def image_hw(self) -> tuple[int, int]:
@@ -36,8 +33,6 @@ class EncoderConfig:
         require(isinstance(size, int) or len(size) == 2, f"img_size is {size}; give one side, or height and width")
         require(min(self.image_hw) >= 1, f"img_size is {size}; every side must be at least 1 pixel")
         require(0 <= self.drop_path < 1, f"drop_path is {self.drop_path}; it is a probability in [0, 1)")
-        for name in ("layer_decay", "scratch_layer_decay"):
-            value = getattr(self, name)
-            require(0 < value <= 1, f"{name} is {value}; it is a factor in (0, 1]")
+        require(0 < self.layer_decay <= 1, f"layer_decay is {self.layer_decay}; it is a factor in (0, 1]")
         patch_size = self.scratch_patch_size
         require(patch_size >= 1, f"scratch_patch_size is {patch_size}; it must be at least 1")

@@ -44,10 +44,6 @@ class Encoder(NamedTuple):
         """Side of a patch in pixels."""
         return self.vit.patch_embed.patch_size[0]
 
-    def layer_decay(self, config: EncoderConfig) -> float:
-        """Factor on the learning rate from one layer to the one below, in (0, 1]."""
-        return config.scratch_layer_decay if self.name == SCRATCH else config.layer_decay
-
 
 def open_encoder(source: str | Path, config: EncoderConfig, *, seed: int) -> Encoder:
     """Open an encoder from wherever its weights are.

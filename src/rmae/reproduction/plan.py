@@ -15,6 +15,8 @@ _REGIONS_NEED: dict[Source, Source] = {"random": "fh"}
 """Sources that look up what another one has made."""
 _OF_ANNOTATIONS: tuple[Source, ...] = ("instances", "panoptic")
 """Sources that know the pictures to train on alone."""
+_TRAINS_ENCODER: tuple[Task, ...] = ("segment", "detect", "finetune")
+"""Tasks that train the encoder further."""
 _PRESETS = {"mae": "mae-coco-vit-b", "rae": "rae-coco-vit-b-fh", "rmae": "rmae-coco-vit-b-fh"}
 """The paper's run for each task, which budgets and arms change."""
 
@@ -133,6 +135,8 @@ def _evaluate(arm: Arm, task: Task, budget: Budget, seed: int, made: frozenset[s
     encoder = "scratch" if arm.task is None else pretraining(arm, seed)
     data, name = budget.data.of(task), evaluation(task, arm, seed)
     given: Flags = {"data": data, "out": name, "seed": seed}
+    if arm.task is None and task in _TRAINS_ENCODER:
+        given = {"layer_decay": 1, **given}  # nothing is in its lower layers that is to be kept
     arguments = ("evaluate", task, encoder, *as_arguments({**budget.tasks[task], **given}))
     trained = () if arm.task is None else (encoder,)
     return Piece(name, arguments, (*trained, *made & {data}), name, resumable=True)

@@ -100,7 +100,7 @@ def _set_up(
         FinetuneStep(model),
         model=model,
         optimizer=build_layerwise_adamw(
-            model, config.optimizer, depth=len(model.encoder.blocks), layer_decay=encoder.layer_decay(config.encoder)
+            model, config.optimizer, depth=len(model.encoder.blocks), layer_decay=config.encoder.layer_decay
         ),
         loss_names=("loss",),
         folder=folder,

@@ -56,7 +56,7 @@ def evaluate(
     generator = np.random.default_rng(config.run.seed)
     model = build_detector(encoder.vit, config, num_classes=len(data.categories), generator=generator)
     step = DetectionStep(model, pixel_mean=encoder.pixel_mean, pixel_std=encoder.pixel_std)
-    learner = _set_up(config, encoder, step, folder, ranks)
+    learner = _set_up(config, step, folder, ranks)
     predictor = Predictor(step, config, pixel_mean=encoder.pixel_mean, fabric=ranks.fabric)
     validator = Validator(predictor, data, ranks, num_workers=num_workers_of(config, ranks))
     samples = build_samples(config, data, pixel_mean=encoder.pixel_mean, seed=config.run.seed)
@@ -68,15 +68,12 @@ def evaluate(
     return scores.by_name()
 
 
-def _set_up(config: DetectConfig, encoder: Encoder, step: DetectionStep, folder: RunFolder, ranks: Ranks) -> Learner:
+def _set_up(config: DetectConfig, step: DetectionStep, folder: RunFolder, ranks: Ranks) -> Learner:
     return Learner(
         step,
         model=step.model,
         optimizer=build_layerwise_adamw(
-            step.model,
-            config.optimizer,
-            depth=len(step.model.encoder.blocks),
-            layer_decay=encoder.layer_decay(config.encoder),
+            step.model, config.optimizer, depth=len(step.model.encoder.blocks), layer_decay=config.encoder.layer_decay
         ),
         loss_names=LOSSES,
         folder=folder,

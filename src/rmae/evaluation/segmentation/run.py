@@ -69,7 +69,7 @@ def train(
     model = _build_model(config, encoder, num_classes=len(data.classes))
     mean, std = encoder.pixel_mean, encoder.pixel_std
     step = SegmentStep(model, auxiliary_weight=config.auxiliary_weight, pixel_mean=mean, pixel_std=std)
-    learner = _set_up(config, encoder, step, folder, ranks)
+    learner = _set_up(config, step, folder, ranks)
     num_updates, accumulate = config.optimizer.num_updates(len(samples)), config.optimizer.accumulate
     order = learner.order(config.optimizer, num_samples=len(samples), num_updates=num_updates)
     num_workers = ranks.num_cores_each() if config.reading.num_workers is None else config.reading.num_workers
@@ -124,15 +124,12 @@ def _build_model(config: SegmentConfig, encoder: Encoder, *, num_classes: int) -
     )
 
 
-def _set_up(config: SegmentConfig, encoder: Encoder, step: SegmentStep, folder: RunFolder, ranks: Ranks) -> Learner:
+def _set_up(config: SegmentConfig, step: SegmentStep, folder: RunFolder, ranks: Ranks) -> Learner:
     return Learner(
         step,
         model=step.model,
         optimizer=build_layerwise_adamw(
-            step.model,
-            config.optimizer,
-            depth=len(step.model.encoder.blocks),
-            layer_decay=encoder.layer_decay(config.encoder),
+            step.model, config.optimizer, depth=len(step.model.encoder.blocks), layer_decay=config.encoder.layer_decay
         ),
         loss_names=_LOSSES,
         folder=folder,
