@@ -30,7 +30,15 @@ def test_a_signal_that_nobody_looked_at_acts_at_the_end():
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert reached == ["the end"]
+    with pytest.raises(Stopped, match="stopped by SIGINT; what was saved before is whole"), stopped_at_once():
+        work()
+    assert reached == ["the end", "the end"]
+
+
+def test_a_signal_that_was_answered_acts_no_more():
+    with StopSignal() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop.received = None
 
 
 def test_without_a_signal_everything_is_as_before():

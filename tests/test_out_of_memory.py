@@ -18,6 +18,7 @@ def test_failed_allocation_is_told_from_other_errors():
     [
         torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
     ],
 )
 def test_a_gpu_that_another_program_has_filled_says_so_in_other_words(error: RuntimeError):

@@ -18,7 +18,7 @@ from rmae.config.segmentation import SegmentConfig
 from rmae.config_json import config_to_json
 from rmae.evaluation.classification import finetune, knn, linear
 from rmae.evaluation.detection import run as detection
-from rmae.evaluation.encoder import Encoder, open_encoder
+from rmae.evaluation.encoder import SCRATCH, Encoder, open_encoder
 from rmae.evaluation.folder import (
     Evaluation,
     Scores,
@@ -156,21 +156,27 @@ def _evaluate_seed(
 ) -> Scores:
     task = task_name(config)
     weights = opened.open_weights(config, encoder)  # before a folder is made in vain
-    put_to_test = weights.vit if isinstance(weights, Encoder) else weights
-    folder = ranks.first_does(
-        lambda: start_evaluation(
-            path,
-            config,
-            task=task,
-            encoder=_full(encoder),
-            weights=weights_digest(put_to_test),
-            data=str(opened.root),
-            fingerprint=opened.fingerprint,
-            resume=resume,
-        )
-    )
     with ExitStack() as alone:
-        ranks.first_does(lambda: alone.enter_context(alone_in(path)))
+
+        def start() -> RunFolder:
+            is_there = path.is_dir()
+            if is_there:
+                alone.enter_context(alone_in(path))
+            folder = start_evaluation(
+                path,
+                config,
+                task=task,
+                encoder=_full(encoder),
+                weights=_digest(weights),
+                data=str(opened.root),
+                fingerprint=opened.fingerprint,
+                resume=resume,
+            )
+            if not is_there:
+                alone.enter_context(alone_in(path))
+            return folder
+
+        folder = ranks.first_does(start)
         done = ranks.first_does(lambda: finished_scores(folder, config))
         if done is not None:
             return done
@@ -265,6 +271,13 @@ def _path(config: TaskConfig, encoder: str, out: str | Path | None) -> Path:
     if out is not None:
         return Path(out)
     return Path("runs") / f"{task_name(config)}-{Path(encoder).name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _digest(weights: Encoder | MaskedAutoencoder) -> str:
+    if not isinstance(weights, Encoder):
+        return weights_digest(weights)
+    # Random ones are a matter of the seed and of the kind of CPU.
+    return SCRATCH if weights.name == SCRATCH else weights_digest(weights.vit)
 
 
 def _full(encoder: str) -> str:

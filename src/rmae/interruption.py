@@ -29,8 +29,10 @@ class FailedElsewhere(Exception):
 class StopSignal:
     """Notes SIGINT and SIGTERM while it is entered; a second one acts as usual.
 
-    One that came too late for anybody to look at it acts at the end, where no error says so already: what follows may
-    take long. Signals reach the main thread alone: elsewhere nothing is noted and nothing changes.
+    Where one came too late to be looked at, and so nobody raised an error for it, `EndedBySignal` is raised at the end:
+    what follows may take long. Whoever has answered it in another way sets `received` to None.
+
+    Signals reach the main thread alone: elsewhere nothing is noted and nothing changes.
     """
 
     def __init__(self) -> None:
@@ -47,7 +49,7 @@ class StopSignal:
     ) -> None:
         self._restore()
         if kind is None and self.received is not None:
-            signal.raise_signal(self.received)
+            raise EndedBySignal(self.received.name)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
@@ -70,6 +72,8 @@ class EndedBySignal(KeyboardInterrupt):
 def stopped_at_once() -> Iterator[None]:
     """Raise `Stopped` when SIGTERM arrives where there is nothing to save: before training begins, or after it.
 
+    And for either signal that a `StopSignal` noted too late for its state to be saved once more.
+
     What has something to save puts `StopSignal` in its place meanwhile. Elsewhere than in the main thread nothing
     changes.
 
@@ -81,7 +85,7 @@ def stopped_at_once() -> Iterator[None]:
         if _ends_anyway.is_set():
             return
         signal.signal(signal.SIGTERM, before)  # a second one acts as usual
-        raise EndedBySignal
+        raise EndedBySignal(signal.Signals(number).name)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -90,9 +94,9 @@ def stopped_at_once() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
-    except EndedBySignal:
+    except EndedBySignal as ended:
         raise Stopped(
-            "stopped by SIGTERM; what was saved before is whole: start the same command again, with --resume where "
+            f"stopped by {ended}; what was saved before is whole: start the same command again, with --resume where "
             "its run has begun"
         ) from None
     finally:

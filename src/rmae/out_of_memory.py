@@ -1,7 +1,10 @@
 """Which errors say that memory ran out, of the machine or of a GPU."""
 
-_WORDS = ("can't allocate memory", "CUDA error: out of memory", "_ALLOC_FAILED")
-"""Of torch's allocator, and of CUDA and its libraries, where another program has filled the GPU."""
+_WORDS = (
+    "can't allocate memory", "CUDA error: out of memory", "CUDA driver error: out of memory", "_ALLOC_FAILED",
+    "_ALLOCATION_FAILED",
+)  # fmt: skip
+"""Of torch's allocator, and of CUDA, cuBLAS and cuDNN, where another program has filled the GPU."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

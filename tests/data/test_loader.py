@@ -1,3 +1,4 @@
+import errno
 import gc
 import multiprocessing
 import os
@@ -197,9 +198,29 @@ def no_batch(arrays: Sequence[np.ndarray]) -> Callable[[], None]:
 
 
 @pytest.mark.slow  # torch looks for dead workers every five seconds
-def test_a_batch_that_cannot_be_handed_over_is_not_waited_for(samples: PretrainSamples):
+def test_a_batch_that_cannot_be_handed_over_is_not_waited_for(
+    samples: PretrainSamples, capfd: pytest.CaptureFixture[str]
+):
     with (
         open_batches(samples, ORDER, collate=no_batch, num_workers=1, pin_memory=False) as iterator,
         pytest.raises(WorkerDiedError, match="ended from outside"),
     ):
         next(iterator)
+    assert "no_batch" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_other_errors_are_not_of_shared_memory(num_workers: int):
+    with (
+        open_batches(FileTrouble(), ORDER, collate=stack, num_workers=num_workers, pin_memory=False) as iterator,
+        pytest.raises(OSError, match="Input/output error") as raised,
+    ):
+        next(iterator)
+    assert not isinstance(raised.value, WorkerDiedError)
+
+
+class FileTrouble(Dataset[np.ndarray]):
+    """A disk that fails, in a folder called like torch's files in shared memory."""
+
+    def __getitem__(self, key: SampleKey) -> np.ndarray:
+        raise OSError(errno.EIO, "Input/output error", "/data/torch_sets/a.jpg")

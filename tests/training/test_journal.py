@@ -203,16 +203,17 @@ def test_updates_after_a_bad_one_do_not_move_running_statistics(tmp_path, optimi
     assert saved(tmp_path / "bad", 1) == saved(tmp_path / "good", 1)
 
 
-def test_a_signal_during_the_last_save_ends_what_follows(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_last_save_ends_what_follows(tmp_path, monkeypatch, number):
     learner = open_learner(tmp_path)
     save = learner.save
 
     def save_while_a_signal_comes(progress: RunProgress) -> Path:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         return save(progress)
 
     monkeypatch.setattr(learner, "save", save_while_a_signal_comes)
-    with pytest.raises(Stopped, match="stopped by SIGTERM; what was saved before is whole"), stopped_at_once():
+    with pytest.raises(Stopped, match=f"stopped by {number.name}; what was saved before is"), stopped_at_once():
         train(learner, 3)
     assert read_progress(tmp_path).update == 3
 

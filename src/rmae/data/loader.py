@@ -3,7 +3,9 @@
 import gc
 import os
 import signal
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
@@ -21,8 +23,9 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from rmae.data.order import BatchOrder
 from rmae.data.worker_pool import WorkerDiedError
 
-_SHARED_MEMORY = ("shared memory", "/torch_")
-"""One of these stands in each of torch's errors about /dev/shm, where its files are called so."""
+_SHARED_MEMORY = "</torch_"
+"""Stands in torch's errors about its files in /dev/shm."""
+_TOO_MANY_FILES = "Too many open files"
 _MAX_SAMPLES_AHEAD = 16_384  # in batches that workers make before they are asked for; 3.3 GB at 224 pixels
 
 
@@ -106,7 +109,8 @@ def _received(batches: Iterator[B]) -> Iterator[B]:
                 "a process that reads images was ended from outside, perhaps because memory ran out; lower "
                 "--num-workers or raise --accumulate, then go on with --resume"
             ) from error
-        if any(word in str(error) for word in _SHARED_MEMORY):
+        sentence = (str(error).strip().splitlines() or [""])[-1]  # after the worker's traceback
+        if workers and _SHARED_MEMORY in sentence and _TOO_MANY_FILES not in sentence:
             raise WorkerDiedError(
                 "there is too little shared memory for batches; give /dev/shm more room (docker run --shm-size), lower "
                 "--num-workers or raise --accumulate, then go on with --resume"
@@ -174,6 +178,8 @@ def _set_up_worker(may_end: c_bool, worker_id: int) -> None:
 
 
 def _end_worker(error: Exception, batch: object) -> None:
+    traceback.print_exception(error)
+    sys.stderr.flush()
     os._exit(1)
 
 

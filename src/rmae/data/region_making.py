@@ -144,8 +144,8 @@ def _make(images: ImageSet, path: Path, making: RegionMaking) -> RegionStore:
             if stop.received is not None:
                 raise Stopped(f"stopped by {stop.received.name} after {progress.summary()}; the same command goes on")
         store = writer.finish()
-    for part in left_parts:
-        part.unlink()
+        for part in left_parts:
+            part.unlink()
     return store
 
 

@@ -266,9 +266,9 @@ def _read_saved(file: Path) -> dict[str, Any]:
 
 def _check_same(folder: RunFolder, new: Mapping[str, str], settings: dict[str, Any]) -> None:
     saved = _read_saved(folder.config)
-    same_weights = saved.get("weights") == new["weights"]
+    same_weights = saved.get("weights", new["weights"]) == new["weights"]
     for name in ("task", "encoder", "pictures"):
-        is_same = saved.get(name) == new[name] or (name == "encoder" and same_weights)  # whatever it is called by now
+        is_same = saved.get(name) == new[name] or (name == "encoder" and saved.get("weights") == new["weights"])
         if not is_same:
             raise ValueError(
                 f"the evaluation in {folder.path} has {name} {one_line(saved.get(name))}, not {new[name]}; go on with "

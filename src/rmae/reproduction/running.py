@@ -58,6 +58,7 @@ def run_pieces(
             while not work.is_done():
                 if stop.received is not None:
                     work.stop(f"stopped by {stop.received.name}")
+                    stop.received = None  # nothing was left to do
                 elif end is not None and stop_after is not None and time.monotonic() >= end:
                     work.stop(f"stopped after {in_words(stop_after)} as asked")
                 else:

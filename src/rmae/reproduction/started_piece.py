@@ -16,10 +16,10 @@ from rmae.reproduction.piece_record import PieceRecord, write_piece_record
 
 _SECONDS_BETWEEN_RECORDS = 5.0
 _MOST_BYTES = 65536  # of a log that are looked through for its last line
-
-
-_OF_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "TORCHELASTIC_RUN_ID",
-                 "SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS")  # fmt: skip
+_OF_LAUNCHERS = (
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "TORCHELASTIC_RUN_ID", "SLURM_PROCID",
+    "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS",
+)  # fmt: skip
 """What torchrun, srun and others say of the runner, each of whose pieces is a whole by itself."""
 
 

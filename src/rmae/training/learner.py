@@ -131,9 +131,8 @@ class Learner:
         if self._takes_flag or not self._guard.found_inf:
             self._wrapped_optimizer.step()
         self._wrapped_optimizer.zero_grad()
-        for name, moved in self._model.named_buffers():
-            kept = self._statistics[name]
-            kept.copy_(torch.where(self._guard.found_inf == 0, moved, kept))
+        for name, kept in self._statistics.items():
+            kept.copy_(torch.where(self._guard.found_inf == 0, self._model.get_buffer(name), kept))
         self._num_applied = update + 1
 
     def is_after(self, num_updates: int) -> bool:
@@ -142,7 +141,8 @@ class Learner:
 
     def _running_statistics(self) -> dict[str, Tensor]:
         """Copies of what the model follows beside its weights, and moves before an update of these is whole or good."""
-        return {name: moved.detach().clone() for name, moved in self._model.named_buffers()}
+        saved = self._model.state_dict().keys()
+        return {name: moved.detach().clone() for name, moved in self._model.named_buffers() if name in saved}
 
     def stop_if_not_finite(self) -> None:
         """Read the guard's flag, the same on all processes; waits for the device.
@@ -168,8 +168,8 @@ class Learner:
 
         def write() -> Path:
             checkpoints = self.folder.checkpoints
-            for name, moved in self._model.named_buffers():
-                moved.copy_(self._statistics[name])
+            for name, kept in self._statistics.items():
+                self._model.get_buffer(name).copy_(kept)
             try:
                 checkpoint = save_checkpoint(checkpoints, self._model, self._optimizer, progress, self._kept)
             except OSError as error:
