@@ -5,9 +5,13 @@ import os
 import random
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from itertools import islice
+from traceback import walk_stack
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -171,6 +175,30 @@ def test_the_death_of_a_worker_is_told_where_a_batch_is_asked_for(samples: Pretr
         worker.join()
         with pytest.raises(WorkerDiedError, match=r"ended from outside.* lower --num-workers .* with --resume"):
             list(iterator)
+
+
+class DiesLookingWhetherToEnd(Dataset[int]):
+    """Kills its worker while that looks whether it may end."""
+
+    def __getitem__(self, key: SampleKey) -> int:
+        def die(frame: FrameType, event: str, _: object) -> None:
+            calls = [frame.f_code.co_name for frame, _ in islice(walk_stack(frame), 3)]
+            if event == "return" and "is_set" in calls and "_worker_loop" in calls:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.setprofile(die)
+        return 0
+
+
+@pytest.mark.slow  # torch looks for dead workers every five seconds
+def test_a_worker_dies_with_nothing_that_others_wait_for():
+    """Of torch's event it would hold the lock, and leaving would never end."""
+    with (
+        open_batches(DiesLookingWhetherToEnd(), ORDER, collate=max, num_workers=2, pin_memory=False) as iterator,
+        pytest.raises(WorkerDiedError, match="ended from outside"),
+    ):
+        list(iterator)
+    assert multiprocessing.active_children() == []
 
 
 class LittleRoom(Dataset[np.ndarray]):

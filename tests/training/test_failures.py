@@ -115,8 +115,9 @@ def test_a_process_that_waits_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch)
     first.watch()
     second.watch()
     third.publish("the disk is gone")
-    first._thread.join(timeout=10)
-    second._thread.join(timeout=10)
+    for board in (first, second):
+        board._thread.join(timeout=10)
+        board.stop_watching()
     assert sorted(ended) == ["", "process 2: the disk is gone"]
 
 
@@ -144,6 +145,7 @@ def watched(*ranks: int) -> list[FailureBoard]:
 def test_a_process_that_is_silent_is_given_up_by_all(quick_looks: list[str]):
     for board in watched(0, 1):
         board._thread.join(timeout=10)
+        board.stop_watching()
     told = "process 2 does not answer any more, though it has not failed: perhaps it was stopped, or its machine or "
     assert sorted(quick_looks) == ["", told + "network is gone; go on with --resume"]
 
@@ -151,6 +153,7 @@ def test_a_process_that_is_silent_is_given_up_by_all(quick_looks: list[str]):
 def test_of_the_first_process_the_second_one_tells_that_it_is_silent(quick_looks: list[str]):
     for board in watched(1, 2):
         board._thread.join(timeout=10)
+        board.stop_watching()
     silent, told = sorted(quick_looks)
     assert silent == ""
     assert told.startswith("process 0 does not answer any more")

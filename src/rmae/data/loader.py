@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
 from functools import partial
+from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import RawValue
 from types import FrameType
@@ -71,14 +72,15 @@ def open_batches(
         the next one is asked for.
     """
     in_flight = max(1, num_workers) * order.micro_batch_size
-    may_end = RawValue(c_bool, False)  # without a lock: a signal may come while a worker looks at it
+    ending = _Ending()
     loader = DataLoader(
         samples,
         batch_sampler=order,
         num_workers=num_workers,
         collate_fn=partial(_in_shared_memory, collate) if num_workers else collate,
         pin_memory=pin_memory,
-        worker_init_fn=partial(_set_up_worker, may_end) if num_workers else None,
+        multiprocessing_context=_WorkerContext(ending) if num_workers else None,
+        worker_init_fn=partial(_set_up_worker, ending) if num_workers else None,
         prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
@@ -87,22 +89,17 @@ def open_batches(
             stack.enter_context(_objects_left_alone())
         with _child_handler_kept():
             batches = iter(loader)
-        try:
-            yield _received(batches)
-        finally:
-            if isinstance(batches, _MultiProcessingDataLoaderIter):
-                may_end.value = True
-                for worker in batches._workers:
-                    worker.terminate()
-                batches._shutdown_workers()
+        if isinstance(batches, _MultiProcessingDataLoaderIter):
+            ending.workers = batches._workers
+            stack.callback(batches._shutdown_workers)
+        yield _received(batches, ending.workers)
 
 
-def _received(batches: Iterator[B]) -> Iterator[B]:
+def _received(batches: Iterator[B], workers: Sequence[ForkProcess]) -> Iterator[B]:
     """Hand batches on; where a worker died in the middle of one, say so instead of what its socket says."""
     try:
         yield from batches
     except (RuntimeError, OSError, EOFError) as error:
-        workers = batches._workers if isinstance(batches, _MultiProcessingDataLoaderIter) else []
         # A socket breaks a moment before the exit code is there.
         if isinstance(error, ConnectionError | EOFError) or any(worker.exitcode for worker in workers):
             raise WorkerDiedError(
@@ -116,6 +113,37 @@ def _received(batches: Iterator[B]) -> Iterator[B]:
                 "--num-workers or raise --accumulate, then go on with --resume"
             ) from error
         raise
+
+
+class _Ending:
+    """What lets workers end, as torch's own event does, but at once and without a lock.
+
+    Of one that dies while it holds a lock the other workers and the main process would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self.workers: Sequence[ForkProcess] = ()
+        self._is_set = RawValue(c_bool, False)
+
+    def is_set(self) -> bool:
+        return self._is_set.value
+
+    def set(self) -> None:
+        """Let them end; torch does so as soon as nothing reads what they send."""
+        self._is_set.value = True
+        for worker in self.workers:
+            worker.terminate()
+
+
+class _WorkerContext(ForkContext):
+    """What torch makes workers with."""
+
+    def __init__(self, ending: _Ending) -> None:
+        self._ending = ending
+
+    def Event(self) -> Any:
+        """What torch tells workers by that they may end."""
+        return self._ending
 
 
 @contextmanager
@@ -161,7 +189,7 @@ def _in_shared_memory(collate: Callable[[Sequence[S]], B], samples: Sequence[S])
     return batch
 
 
-def _set_up_worker(may_end: c_bool, worker_id: int) -> None:
+def _set_up_worker(ending: _Ending, worker_id: int) -> None:
     """Ignore, in a worker, what terminals (SIGINT) and Slurm (SIGTERM) send to every process.
 
     The main process still needs batches to stop in order; it lets the workers end when it is through. A worker ends by
@@ -169,7 +197,7 @@ def _set_up_worker(may_end: c_bool, worker_id: int) -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        if may_end.value:
+        if ending.is_set():
             os._exit(0)  # at once: what a worker is doing is of no use any more
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
