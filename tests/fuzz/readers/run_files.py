@@ -78,23 +78,26 @@ def _read_skips(folder: Path) -> None:
 
 
 def _make_evaluation(folder: Path) -> list[Files]:
-    config = KnnConfig()
+    _start_evaluation(folder / "evaluated", resume=False)
+    scores = summarise([{"top1_20": 0.5, "interval": Estimate(0.4, 0.3, 0.5)}])
+    evaluation = Evaluation(
+        task="knn", encoder="runs/a", data="photos", seeds=(0,), scores=scores, folder=folder / "evaluated"
+    )
+    save_results(evaluation, KnnConfig(), folder / "evaluated" / "results.json")
+    return [files_of(folder, "evaluated/config.json", "evaluated/results.json")]
+
+
+def _start_evaluation(path: Path, *, resume: bool) -> None:
     start_evaluation(
-        folder / "evaluated",
-        config,
+        path,
+        KnnConfig(),
         task="knn",
         encoder="runs/a",
         weights="1a2b",
         data="photos",
         fingerprint="2 pictures",
-        resume=False,
+        resume=resume,
     )
-    scores = summarise([{"top1_20": 0.5, "interval": Estimate(0.4, 0.3, 0.5)}])
-    evaluation = Evaluation(
-        task="knn", encoder="runs/a", data="photos", seeds=(0,), scores=scores, folder=folder / "evaluated"
-    )
-    save_results(evaluation, config, folder / "evaluated" / "results.json")
-    return [files_of(folder, "evaluated/config.json", "evaluated/results.json")]
 
 
 def files_of(folder: Path, *names: str) -> Files:
@@ -105,16 +108,7 @@ def files_of(folder: Path, *names: str) -> Files:
 def _read_evaluation(folder: Path) -> None:
     path = folder / "evaluated"
     assert isinstance(read_config(path, KnnConfig, task="knn"), KnnConfig)
-    start_evaluation(
-        path,
-        KnnConfig(),
-        task="knn",
-        encoder="runs/a",
-        weights="1a2b",
-        data="photos",
-        fingerprint="2 pictures",
-        resume=True,
-    )
+    _start_evaluation(path, resume=True)
     for score in (finished_scores(RunFolder(path), KnnConfig()) or {}).values():
         assert all(isinstance(each, float) for each in (score if isinstance(score, Estimate) else (score,)))
     record = read_results(path / "results.json")
