@@ -5,11 +5,13 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
+from pathlib import Path
 from traceback import walk_stack
 from types import FrameType
 
@@ -156,11 +158,13 @@ class BrokenOrder(BatchOrder):
         raise OSError("no batch")
 
 
-def test_the_handler_of_children_is_as_before_where_workers_cannot_begin(samples: PretrainSamples):
+def test_nothing_is_left_where_workers_cannot_begin(samples: PretrainSamples):
     before = signal.getsignal(signal.SIGCHLD)
-    with pytest.raises(OSError, match="no batch"):
+    with pytest.raises(OSError, match="no batch") as raised:
         batches(samples, BrokenOrder(**asdict(ORDER)), 1)
+    assert multiprocessing.active_children() == []
     assert signal.getsignal(signal.SIGCHLD) is before
+    del raised  # with all that torch had begun
 
 
 def test_the_death_of_a_worker_is_told_where_a_batch_is_asked_for(samples: PretrainSamples):
@@ -192,13 +196,47 @@ class DiesLookingWhetherToEnd(Dataset[int]):
 
 @pytest.mark.slow  # torch looks for dead workers every five seconds
 def test_a_worker_dies_with_nothing_that_others_wait_for():
-    """Of torch's event it would hold the lock, and leaving would never end."""
+    """With the event that torch makes it would die holding a lock, and leaving would never end."""
     with (
         open_batches(DiesLookingWhetherToEnd(), ORDER, collate=max, num_workers=2, pin_memory=False) as iterator,
         pytest.raises(WorkerDiedError, match="ended from outside"),
     ):
         list(iterator)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow  # torch waits ten seconds for it
+def test_leaving_ends_a_worker_that_looks_at_no_signal(samples: PretrainSamples):
+    with open_batches(samples, ORDER, collate=collate, num_workers=1, pin_memory=False) as iterator:
+        next(iterator)
+        [worker] = multiprocessing.active_children()
+        os.kill(worker.pid, signal.SIGSTOP)
+    assert not worker.is_alive()
+
+
+MAKE_BATCHES = """
+import torch
+from torch.utils.data import TensorDataset
+from rmae.data.loader import open_batches
+from rmae.data.order import BatchOrder
+
+class Ones(TensorDataset):
+    def __getitem__(self, key):
+        return torch.ones(3)
+
+order = BatchOrder(
+    num_samples=6, batch_size=2, steps_per_update=1, rank=0, world_size=1, seed=3, first_update=0, num_updates=5
+)
+with open_batches(Ones(), order, collate=torch.stack, num_workers=2, pin_memory=False) as batches:
+    print(sum(batches).sum().item())
+"""
+
+
+def test_no_files_of_workers_are_left(tmp_path: Path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", MAKE_BATCHES], env=environment, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("30.0\n", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 class LittleRoom(Dataset[np.ndarray]):

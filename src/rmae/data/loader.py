@@ -5,14 +5,16 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
 from functools import partial
-from multiprocessing.context import ForkContext, ForkProcess
+from multiprocessing.context import BaseContext, ForkProcess
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import RawValue
+from multiprocessing.util import get_temp_dir
 from types import FrameType
 from typing import Any, Protocol, Self, TypeVar, cast
 
@@ -27,6 +29,7 @@ from rmae.data.worker_pool import WorkerDiedError
 _SHARED_MEMORY = "</torch_"
 """Stands in torch's errors about its files in /dev/shm."""
 _TOO_MANY_FILES = "Too many open files"
+_SECONDS_TO_END = 1.0  # for workers that are let end, before they are killed
 _MAX_SAMPLES_AHEAD = 16_384  # in batches that workers make before they are asked for; 3.3 GB at 224 pixels
 
 
@@ -72,27 +75,28 @@ def open_batches(
         the next one is asked for.
     """
     in_flight = max(1, num_workers) * order.micro_batch_size
-    ending = _Ending()
+    workers = _Workers()
     loader = DataLoader(
         samples,
         batch_sampler=order,
         num_workers=num_workers,
         collate_fn=partial(_in_shared_memory, collate) if num_workers else collate,
         pin_memory=pin_memory,
-        multiprocessing_context=_WorkerContext(ending) if num_workers else None,
-        worker_init_fn=partial(_set_up_worker, ending) if num_workers else None,
+        multiprocessing_context=workers if num_workers else None,
+        worker_init_fn=partial(_set_up_worker, workers) if num_workers else None,
         prefetch_factor=max(1, min(2, _MAX_SAMPLES_AHEAD // in_flight)) if num_workers else None,
         generator=torch.Generator().manual_seed(order.seed),  # without one, iterating draws from the global generator
     )
     with ExitStack() as stack:
         if num_workers:
             stack.enter_context(_objects_left_alone())
+            get_temp_dir()  # where workers put sockets: in a folder of this process, which removes it in the end
+            stack.callback(workers.end)
         with _child_handler_kept():
             batches = iter(loader)
         if isinstance(batches, _MultiProcessingDataLoaderIter):
-            ending.workers = batches._workers
             stack.callback(batches._shutdown_workers)
-        yield _received(batches, ending.workers)
+        yield _received(batches, workers.processes)
 
 
 def _received(batches: Iterator[B], workers: Sequence[ForkProcess]) -> Iterator[B]:
@@ -115,35 +119,49 @@ def _received(batches: Iterator[B], workers: Sequence[ForkProcess]) -> Iterator[
         raise
 
 
-class _Ending:
-    """What lets workers end, as torch's own event does, but at once and without a lock.
+class _Workers(BaseContext):
+    """What torch makes its workers with: they are forked, and end at once when it lets them.
 
-    Of one that dies while it holds a lock the other workers and the main process would wait for ever.
+    It does so by an event, which has a lock if it is Python's own. If a worker died while it held that, the others and
+    the main process would wait for it for ever; so this one has none.
     """
 
+    _name = "fork"
+
     def __init__(self) -> None:
-        self.workers: Sequence[ForkProcess] = ()
-        self._is_set = RawValue(c_bool, False)
+        self.processes: list[ForkProcess] = []
+        self._may_end = RawValue(c_bool, False)
 
-    def is_set(self) -> bool:
-        return self._is_set.value
-
-    def set(self) -> None:
-        """Let them end; torch does so as soon as nothing reads what they send."""
-        self._is_set.value = True
-        for worker in self.workers:
-            worker.terminate()
-
-
-class _WorkerContext(ForkContext):
-    """What torch makes workers with."""
-
-    def __init__(self, ending: _Ending) -> None:
-        self._ending = ending
+    def Process(self, *args: Any, **kwargs: Any) -> Any:
+        """A worker, not started yet."""
+        self.processes.append(ForkProcess(*args, **kwargs))
+        return self.processes[-1]
 
     def Event(self) -> Any:
-        """What torch tells workers by that they may end."""
-        return self._ending
+        """What torch sets to let workers end, when nothing reads what they send any more."""
+        return self
+
+    def is_set(self) -> bool:
+        """Whether they may end."""
+        return self._may_end.value
+
+    def set(self) -> None:
+        """Let them end."""
+        self._may_end.value = True
+        for worker in self._started():
+            worker.terminate()
+
+    def end(self) -> None:
+        """See to it that they end, though they may not look at signals, and torch may have let nobody end."""
+        self.set()
+        end = time.monotonic() + _SECONDS_TO_END
+        for worker in self._started():
+            worker.join(max(0.0, end - time.monotonic()))
+            worker.kill()
+            worker.join()
+
+    def _started(self) -> list[ForkProcess]:
+        return [worker for worker in self.processes if worker.pid is not None]
 
 
 @contextmanager
@@ -189,7 +207,7 @@ def _in_shared_memory(collate: Callable[[Sequence[S]], B], samples: Sequence[S])
     return batch
 
 
-def _set_up_worker(ending: _Ending, worker_id: int) -> None:
+def _set_up_worker(workers: _Workers, worker_id: int) -> None:
     """Ignore, in a worker, what terminals (SIGINT) and Slurm (SIGTERM) send to every process.
 
     The main process still needs batches to stop in order; it lets the workers end when it is through. A worker ends by
@@ -197,7 +215,7 @@ def _set_up_worker(ending: _Ending, worker_id: int) -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        if ending.is_set():
+        if workers.is_set():
             os._exit(0)  # at once: what a worker is doing is of no use any more
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
