@@ -164,7 +164,7 @@ def test_nothing_is_left_where_workers_cannot_begin(samples: PretrainSamples):
         batches(samples, BrokenOrder(**asdict(ORDER)), 1)
     assert multiprocessing.active_children() == []
     assert signal.getsignal(signal.SIGCHLD) is before
-    del raised  # with all that torch had begun
+    del raised  # which held all that torch had begun
 
 
 def test_the_death_of_a_worker_is_told_where_a_batch_is_asked_for(samples: PretrainSamples):

@@ -122,8 +122,8 @@ def _received(batches: Iterator[B], workers: Sequence[ForkProcess]) -> Iterator[
 class _Workers(BaseContext):
     """What torch makes its workers with: they are forked, and end at once when it lets them.
 
-    It does so by an event, which has a lock if it is Python's own. If a worker died while it held that, the others and
-    the main process would wait for it for ever; so this one has none.
+    It does so by an event. Python's own has a lock: if a worker died while it held that, the others and the main
+    process would wait for it for ever. So this is the event, too, and has none.
     """
 
     _name = "fork"
@@ -152,7 +152,7 @@ class _Workers(BaseContext):
             worker.terminate()
 
     def end(self) -> None:
-        """See to it that they end, though they may not look at signals, and torch may have let nobody end."""
+        """End them all: also those that look at no signal, and those that torch began before it failed."""
         self.set()
         end = time.monotonic() + _SECONDS_TO_END
         for worker in self._started():
